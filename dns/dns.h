@@ -1,0 +1,90 @@
+/* DNS for mail: from a recipient's domain to the hosts that take its mail (RFC 5321 5, 7505, 2308).
+ *
+ * Own UDP and TCP on the ring, ldns for packets only (packet.c), a cache, one question in flight per name and type,
+ * several servers, TCP on truncation. An answer is always later, even when it is known.
+ *
+ *     static void on_routes(struct dns_ask *ask, struct routes *routes) { ... routes_free(routes) ... }
+ *     domain->ask.answered = on_routes;
+ *     dns_ask(dns, &domain->ask, SLICE("a.example"));
+ *
+ * Routes are immutable and counted: they may be held while someone tries them, and shared by domains. */
+#pragma once
+
+#include "nouns.h"
+#include "ring/ring.h"
+
+struct dns;
+
+struct dns_setup {
+	const struct address *servers; /* borrowed during dns_open; at most DNS_SERVERS_MAX */
+	unsigned nservers;
+	uint16_t smtp_port;            /* the port of the addresses in routes */
+	bool allow_private;            /* addresses of this host and of private networks count as routes */
+	struct slice own_name;         /* our host name: in an MX list it and all worse are dropped (MX-14) */
+	unsigned questions_max;        /* packets in flight; 0: 1024 */
+};
+
+enum { DNS_SERVERS_MAX = 4, ROUTES_MAX = 32, ROUTE_NAME_MAX = 256 };
+
+/* What the DNS says of a domain. Only ROUTES_FOUND has routes. */
+#define ROUTES_RESULTS(X)                                                                                      \
+	X(ROUTES_FOUND, "found", ACTION_DELIVERED, CATEGORY_NONE, "")                                          \
+	X(ROUTES_NO_DOMAIN, "no domain", ACTION_NEVER, CATEGORY_BAD_DOMAIN, "5.1.2")      /* NXDOMAIN */       \
+	X(ROUTES_NULL_MX, "null MX", ACTION_NEVER, CATEGORY_BAD_DOMAIN, "5.1.10")         /* RFC 7505 */       \
+	X(ROUTES_NO_ADDRESS, "no address", ACTION_NEVER, CATEGORY_NO_ROUTE, "5.4.4")      /* MX, no usable address */ \
+	X(ROUTES_FORBIDDEN, "forbidden", ACTION_NEVER, CATEGORY_NO_ROUTE, "5.4.4")        /* only private ones */ \
+	X(ROUTES_LOOP, "loop", ACTION_NEVER, CATEGORY_NO_ROUTE, "5.4.6")                  /* CNAMEs, or we ourselves */ \
+	X(ROUTES_LATER, "later", ACTION_LATER, CATEGORY_NETWORK, "4.4.3")                 /* SERVFAIL, time-out, nonsense */
+
+enum routes_result {
+#define X(name, text, action, category, enhanced) name,
+	ROUTES_RESULTS(X)
+#undef X
+};
+
+struct route {
+	struct address address; /* with the port */
+	uint16_t preference;
+	uint16_t host;          /* index into routes->hosts */
+};
+
+struct routes {
+	unsigned refs;                /* counted */
+	enum routes_result result;
+	struct slice domain;          /* as asked, lower case */
+	char reason[160];             /* for the event and the operator: "NXDOMAIN from 127.0.0.1:53" */
+	uint64_t expires_ms;          /* monotonic: by TTL, clamped (30 s to 24 h; negative to 5 min; later to 30 s) */
+	bool implicit;                /* there was no MX: the domain's own address (RFC 5321 5.1) */
+	unsigned nhosts, nroutes;
+	struct slice hosts[ROUTES_MAX];   /* MX names in lower case, by preference, equals shuffled; owned by routes */
+	struct route route[ROUTES_MAX];   /* in the order to try; both families of a host interleaved */
+};
+
+struct dns_ask {
+	void (*answered)(struct dns_ask *ask, struct routes *routes); /* the callee gets one count */
+	struct list link;                                             /* the resolver's */
+};
+
+struct dns *dns_open(struct ring *ring, const struct dns_setup *setup);
+/* Asks still open are never answered. */
+void dns_free(struct dns *dns);
+/* The domain must be an A-label name in lower case (intake sees to that). */
+void dns_ask(struct dns *dns, struct dns_ask *ask, struct slice domain);
+/* Takes the ask back; its callback will not be called. */
+void dns_unask(struct dns *dns, struct dns_ask *ask);
+/* Questions sent, answered from the cache, lost: for status and tests. */
+struct dns_counts {
+	uint64_t asked, cached, coalesced, sent, resent, over_tcp, bad_answers;
+};
+struct dns_counts dns_counts(const struct dns *dns);
+
+/* Routes that do not come from the DNS: a configured `route`, or `divert`. */
+struct routes *routes_fixed(struct slice domain, const struct address *addresses, unsigned naddresses);
+struct routes *routes_keep(struct routes *routes);
+void routes_free(struct routes *routes);
+const char *routes_result_name(enum routes_result result);
+/* What it means for the mail: scope site, stage dns. ROUTES_FOUND has no outcome. */
+struct outcome routes_outcome(const struct routes *routes);
+
+/* Servers of a resolv.conf text; how many were found (0 to max). Port 53 unless given as addr:port or addr#port. */
+unsigned dns_read_resolv_conf(struct slice text, struct address *servers, unsigned max);

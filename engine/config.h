@@ -1,0 +1,171 @@
+/* The configuration, read once into plain structures (CONTRACT.md, "Configuration").
+ *
+ *     struct config *config = config_read("/etc/hikyaku/hikyaku.conf", problems);
+ *     if (!config) { print problems; exit(2); }
+ *
+ * Every key is one row of a table in config_keys.c: name, kind, default, bounds, one sentence. The rows read the file,
+ * check it, and print the manual (`hikyaku check --keys`). A key of a later version is a row too, marked so, and says so
+ * when it is used. Errors carry file and line and the nearest known name. */
+#pragma once
+
+#include "nouns.h"
+#include "smtp/session.h"
+
+#include "base/address.h"
+#include "base/arena.h"
+#include "base/outbuf.h"
+
+enum uncertain_policy { UNCERTAIN_RETRY, UNCERTAIN_HOLD, UNCERTAIN_ASSUME_DELIVERED };
+enum tls_policy { TLS_NONE, TLS_OPPORTUNISTIC, TLS_REQUIRED, TLS_VERIFIED, TLS_DANE };
+enum divert_kind { DIVERT_NONE, DIVERT_DISCARD, DIVERT_ADDRESS };
+
+enum { LIMIT_UNLIMITED = -1, LIMIT_UNSET = -2, RETRY_STEPS_MAX = 16 };
+
+/* A rate: count in each period_ms, at most burst at once. count 0: not set. */
+struct rate {
+	uint64_t count, period_ms, burst;
+};
+
+struct retry_schedule {
+	unsigned nsteps;
+	uint64_t step_ms[RETRY_STEPS_MAX]; /* the last one repeats */
+};
+
+/* timeout-connect, timeout-greeting, ... (RFC 5321 4.5.3.2). */
+enum timeout_key {
+	TIMEOUT_CONNECT,
+	TIMEOUT_GREETING,
+	TIMEOUT_EHLO,
+	TIMEOUT_MAIL,
+	TIMEOUT_RCPT,
+	TIMEOUT_DATA,
+	TIMEOUT_BODY,
+	TIMEOUT_EOM,
+	TIMEOUT_QUIT,
+	TIMEOUT_COUNT
+};
+
+/* The limit keys; what is not set is LIMIT_UNSET, an empty rate, or 0. Along one axis the nearest overrides. */
+struct limits {
+	int connections, messages_per_connection, recipients_per_message, window, total_connections;
+	struct rate rate, connection_rate, total_rate;
+	int tls;                      /* enum tls_policy, or LIMIT_UNSET */
+	struct slice pool;
+	struct retry_schedule retry;
+	uint64_t expires_after_ms;
+	int jitter_percent;
+	int timeout_s[TIMEOUT_COUNT]; /* by enum timeout_key; LIMIT_UNSET */
+};
+
+struct config_source {
+	struct slice name, helo;
+	struct address address;       /* port 0 */
+	struct limits limits;
+	unsigned line;
+};
+struct config_pool_source {
+	struct slice source;
+	unsigned weight;
+};
+struct config_pool {
+	struct slice name;
+	struct config_pool_source *sources;
+	unsigned nsources, line;
+};
+struct config_site {
+	struct slice name;
+	struct slice *mx;             /* patterns */
+	struct slice *domains;        /* listed domains, may be empty */
+	unsigned nmx, ndomains, line;
+	struct limits limits;
+};
+struct config_domain {
+	struct slice name;            /* "partner.example", "*.example", "*" */
+	struct address *routes;
+	unsigned nroutes, line;
+	struct slice relay;
+	struct limits limits;
+};
+struct config_tenant {
+	struct slice name;
+	unsigned weight, line;
+	bool jobs;
+	struct slice *from, *pools;   /* patterns; names */
+	unsigned nfrom, npools;
+	struct limits limits;
+};
+
+struct config {
+	struct arena arena;           /* owns every text and array below */
+	struct slice path;
+	bool is_default;              /* there was no file: divert is "discard" */
+	struct slice hostname, state_dir, require;
+	unsigned workers, smtp_port;  /* workers resolved: at least 1 */
+	bool allow_private;
+	enum divert_kind divert;
+	struct address divert_to;
+	struct {
+		bool embedded;
+		struct address server;
+		struct slice text;        /* as written: "embedded", "unix:…", "127.0.0.1:6379" */
+		struct slice prefix, user, password, fsync;
+		unsigned database, shards;
+	} redis;
+	struct {
+		struct address servers[4];
+		unsigned nservers;
+	} dns;
+	struct {
+		uint64_t expires_after_ms;
+		struct retry_schedule retry;
+		enum uncertain_policy uncertain;
+		unsigned recipients_max;      /* a job: 10,000 */
+		uint64_t message_bytes_max;   /* 25 MB */
+		uint64_t variables_bytes_max; /* 16 KB */
+		uint64_t high_water;          /* records ready before expansion pauses */
+	} queue;
+	struct {
+		struct slice *groups;
+		unsigned ngroups;
+		uint64_t keep_ms, max;
+		struct slice log, transcript;
+	} events;
+	struct {
+		struct slice listen, token_file;
+	} http;
+	struct limits limits;         /* built-in, then `domain "*"` is not in here: see config_limits */
+	struct config_source *sources;
+	struct config_pool *pools;
+	struct config_site *sites;
+	struct config_domain *domains;
+	struct config_tenant *tenants;
+	unsigned nsources, npools, nsites, ndomains, ntenants;
+};
+
+/* Reads a file (NULL: -c was not given; then $HIKYAKU_CONF, /etc/hikyaku/hikyaku.conf, built-in defaults). NULL when
+ * anything is wrong; problems then has one line each: "FILE:LINE: sentence". Warnings go there too, with success. */
+struct config *config_read(const char *path, struct outbuf *problems);
+void config_free(struct config *config);
+
+/* The limits that hold for a domain at a site ("" if none configured) from a source ("" if none): the nearest value of
+ * each key by the contract's precedence: site { source {} }, exact domain, *.suffix, site, domain "*", built-in. Every
+ * field is set. With why (may be NULL): one line per key and what decided it ("connections 10: hikyaku.conf:14 domain
+ * \"*\""), for `resolve`. */
+struct limits config_limits(const struct config *config, struct slice domain, struct slice site, struct slice source,
+			    struct outbuf *why);
+/* The `domain` section that gives this domain a route or relay: exact, then suffix, then "*"; NULL if none. */
+const struct config_domain *config_route(const struct config *config, struct slice domain);
+/* The configured site one of whose patterns fits the MX name, or which lists the domain; NULL if none. */
+const struct config_site *config_site_of(const struct config *config, struct slice domain, const struct slice *hosts,
+					 unsigned nhosts);
+const struct config_pool *config_pool_named(const struct config *config, struct slice name);
+const struct config_source *config_source_named(const struct config *config, struct slice name);
+const struct config_tenant *config_tenant_named(const struct config *config, struct slice name);
+struct session_limits config_session_limits(const struct limits *limits);
+
+/* "20m", "5d" → ms; "25m" as a size → bytes; "20/5m", "100/s" → rate. False with a reason (static text). */
+bool config_duration(struct slice text, uint64_t *ms, const char **why);
+bool config_size(struct slice text, uint64_t *bytes, const char **why);
+bool config_rate(struct slice text, struct rate *rate, const char **why);
+/* Every key with its section, kind, default and sentence: the manual, as text or (json) one object a line. */
+void config_print_keys(struct outbuf *out, bool json);

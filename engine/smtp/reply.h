@@ -1,0 +1,35 @@
+/* Replies out of a stream of bytes (RFC 5321 4.2).
+ *
+ * Fed with whatever the network brings, in any pieces, it gives one complete reply at a time: code, and the texts of
+ * all lines joined by '\n'. Bounded: a line's text is cut at 4 KB without losing step, a reply at 64 KB or 256 lines
+ * is an error. LF alone ends a line too. Bytes of any value are kept in the text.
+ *
+ *     while (reply_feed(parser, &bytes, &reply)) hear(&reply);
+ *     if (parser->broken) desync; */
+#pragma once
+
+#include "base/outbuf.h"
+#include "base/slice.h"
+
+enum { REPLY_LINE_MAX = 4096, REPLY_BYTES_MAX = 65536, REPLY_LINES_MAX = 256 };
+
+struct reply {
+	unsigned code;         /* 200 to 599; anything else is broken */
+	struct slice enhanced; /* "5.1.1", or empty; borrowed from the parser until the next feed */
+	struct slice text;     /* without the codes; borrowed likewise */
+};
+
+struct reply_parser {
+	struct outbuf text;     /* owned: the reply so far, when it came in pieces */
+	unsigned code, lines;
+	size_t line_bytes, bytes, dropped;
+	uint8_t position;       /* within a line */
+	bool last_line, broken; /* broken: mixed codes, no digits, too long; nothing more is read */
+	const char *why;        /* static: what was wrong */
+};
+
+/* Takes one reply from the front of *bytes; false when there is none yet (all bytes are taken in) or it broke. */
+bool reply_feed(struct reply_parser *parser, struct slice *bytes, struct reply *reply);
+/* True when the front of a reply is there but not its end. */
+bool reply_is_partial(const struct reply_parser *parser);
+void reply_free(struct reply_parser *parser);

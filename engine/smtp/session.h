@@ -1,0 +1,136 @@
+/* A session: our side of one SMTP connection, from the greeting to QUIT (RFC 5321, 2920, 3030).
+ *
+ * Pure: no socket, no clock, no allocation on the way of a message. Bytes of the server go in, bytes for the server
+ * come out, and transactions are pushed in while it wants them and popped when they are over. The connection drives
+ * it, always in this order, whatever happened:
+ *
+ *     session_hear(s, bytes, now);               what came
+ *     while (session_wants(s))                   there is room for another message
+ *             session_give(s, tx);               ... if the lane has one
+ *     while ((tx = session_over(s)))             every recipient of it has an outcome
+ *             report(tx);
+ *     if (no send in flight && session_say(s, &send))   one send at a time
+ *             ring_send(send.iov, send.niov);
+ *     set_timer(session_deadline_ms(s));
+ *     if (session_is_closed(s)) close;
+ *
+ * The dialogue is two tables of rows (session steps, transaction steps): name, patience, holds, say, hear. Two
+ * cursors, say and hear, only move forward; between them a queue of expected replies, each naming its transaction
+ * and step, so that replies are matched by counting and never by their text. How far say may run ahead is the
+ * ladder:
+ *   lock-step   without PIPELINING: one command, one reply;
+ *   behind      with it: MAIL, RCPT and DATA of the next message ride behind the end of the previous one
+ *               (RFC 2920, 3.1), which makes one round trip a message;
+ *   window N    where the setup allows it and a probe passed: whole transactions (MAIL, RCPT, BDAT LAST), N deep.
+ *
+ * What ends a session is in session_end_name(); the recipients not yet told about get an outcome each: not attempted,
+ * refused, or uncertain if their last byte was with the kernel. */
+#pragma once
+
+#include "nouns.h"
+#include "smtp/caps.h"
+#include "smtp/tx.h"
+
+#include "base/outbuf.h"
+
+/* The configured patience of RFC 5321 4.5.3.2 and the bounds of one session. All in seconds; from config. */
+struct session_limits {
+	unsigned greeting_s, ehlo_s, mail_s, rcpt_s, data_s, body_s, eom_s, rset_s, quit_s;
+	unsigned messages_max;  /* a connection */
+	unsigned window_max;    /* 1: no window */
+};
+
+struct session_setup {
+	struct slice helo;                   /* borrowed for the life of the session */
+	const struct session_limits *limits; /* borrowed likewise */
+	bool no_pipelining;                  /* known of this host from before: it loses pipelined input */
+	bool always_rset;                    /* known of this host: MAIL after a refused message gets 503 */
+};
+
+/* Why it is over. */
+#define SESSION_ENDS(X)                                                                            \
+	X(SESSION_OPEN, "open", false, "the session goes on")                                      \
+	X(SESSION_QUIT, "quit", false, "we said QUIT")                                             \
+	X(SESSION_REFUSED, "refused", true, "the server did not take us at the door")              \
+	X(SESSION_421, "421", true, "the server ended the session with 421")                       \
+	X(SESSION_LOST, "lost", true, "the connection broke")                                      \
+	X(SESSION_CLOSED, "closed", true, "the server closed the connection")                      \
+	X(SESSION_TIMEOUT, "timeout", true, "the server did not answer in time")                   \
+	X(SESSION_DESYNC, "desync", true, "the server said something nobody asked for")            \
+	X(SESSION_PROTOCOL, "protocol", true, "the server does not speak SMTP")                    \
+	X(SESSION_ABANDONED, "abandoned", false, "we gave the connection up")
+
+enum session_end {
+#define X(name, text, is_error, sentence) name,
+	SESSION_ENDS(X)
+#undef X
+};
+
+const char *session_end_name(enum session_end end);
+bool session_end_is_error(enum session_end end);
+const char *session_end_sentence(enum session_end end);
+
+/* One send: bytes that go to the kernel together. Valid until session_said. */
+struct session_send {
+	struct iovec *iov;
+	unsigned niov;
+	size_t bytes;
+};
+
+struct session {
+	int unused; /* the fields are written with session.c */
+};
+
+/* Begins: the connection is made, the greeting is waited for. */
+void session_start(struct session *session, const struct session_setup *setup, uint64_t now_ms);
+
+/* Bytes of the server. Borrowed until return. */
+void session_hear(struct session *session, struct slice bytes, uint64_t now_ms);
+/* The connection ended: closed by the server (error 0) or broken (errno). What was heard before counts. */
+void session_lost(struct session *session, int error, uint64_t now_ms);
+/* The deadline has passed. */
+void session_expire(struct session *session, uint64_t now_ms);
+/* No more mail: QUIT as soon as what runs is over. Idempotent. */
+void session_quit(struct session *session, uint64_t now_ms);
+/* At once, without QUIT: whatever is open is not attempted, or uncertain. */
+void session_abandon(struct session *session);
+
+/* The greeting and EHLO are through and there is no end in sight: caps are known, mail may be given. */
+bool session_is_ready(const struct session *session);
+/* True when one more transaction would be of use now. */
+bool session_wants(const struct session *session);
+/* In which form the next transaction's message must be written: its body for DATA (dot-stuffed, with the final
+ * "." line) or for BDAT (as it is). Ask after session_wants. */
+enum wire_form session_form(const struct session *session);
+/* What the server offered in its latest EHLO. */
+const struct caps *session_caps(const struct session *session);
+/* Most recipients the next transaction may have: what the server said (LIMITS RCPTMAX, or learned from 452), else
+ * 0 for "no word". */
+unsigned session_recipients_max(const struct session *session);
+/* Gives a transaction; the session has it until session_over returns it. Only after session_wants. */
+void session_give(struct session *session, struct tx *tx);
+/* A transaction that is over, each recipient of it with its outcome; NULL when there is none. In the order given,
+ * unless later ones were never begun. */
+struct tx *session_over(struct session *session);
+
+/* Fills send with what may be said now. False: nothing. The session may not be asked again until session_said. */
+bool session_say(struct session *session, struct session_send *send);
+/* The kernel has taken the first `bytes` of that send (all of it, unless the connection broke). */
+void session_said(struct session *session, size_t bytes, uint64_t now_ms);
+
+/* When patience ends; 0 while nothing is waited for (ready and idle: the owner decides how long). */
+uint64_t session_deadline_ms(const struct session *session);
+/* It is over: close the socket. Every transaction has been, or can now be, popped by session_over. */
+bool session_is_closed(const struct session *session);
+enum session_end session_end(const struct session *session);
+/* The outcome of the session itself when it ended with an error (a refused greeting, 421, a loss before any
+ * transaction): what the lane should make of it. */
+const struct outcome *session_outcome(const struct session *session);
+/* For the host's memory: it must get RSET; it lost pipelined input; its window has proved wrong. */
+bool session_found_rset_needed(const struct session *session);
+bool session_found_pipelining_broken(const struct session *session);
+bool session_found_window_broken(const struct session *session);
+
+/* Every line of the dialogue, as it is said and heard, for `try` and transcripts. By default nobody listens. The
+ * line has no CRLF; of a body only "(1234 octets)" is told. */
+void session_listen(struct session *session, void (*line)(void *who, bool ours, struct slice line), void *who);
