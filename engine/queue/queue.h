@@ -12,17 +12,12 @@
 #pragma once
 
 #include "queue/record.h"
+#include "queue/redis.h"
 #include "ring/ring.h"
 
 struct queue;
 
-/* Where Redis is and who we are to it. Borrowed during queue_open, but instance for the life of the queue. */
-struct redis_server {
-	struct address address;
-	struct slice user, password; /* empty: none */
-	unsigned database;
-};
-
+/* Borrowed during queue_open, but the texts for the life of the queue. */
 struct queue_setup {
 	struct redis_server server;
 	struct slice prefix;   /* "hikyaku" */
@@ -30,7 +25,6 @@ struct queue_setup {
 	struct slice instance; /* our name among engines; printable, no ':' */
 	uint64_t epoch;        /* from register */
 	unsigned worker;       /* lease numbers of workers differ */
-	unsigned lanes;        /* settlements kept in batches a lease; 0: default */
 };
 
 /* A leased record: its place in a lease is what settling names. Bytes are borrowed during the call. */
@@ -42,16 +36,20 @@ struct leased {
 };
 
 struct queue_owner {
-	/* A list became non-empty (or more was added after it was empty): it may be leased from. */
+	/* A list became non-empty (or more was added after it was empty): it may be leased from. After Redis was away
+	 * every list that is not empty is told again. */
 	void (*changed)(void *who, struct slice list);
 	/* A record is ours until it is settled. */
 	void (*leased)(void *who, const struct leased *leased);
 	/* The answer for this list is complete: got records came, remaining are left in it now. */
 	void (*lease_over)(void *who, struct slice list, unsigned got, uint64_t remaining);
-	/* Redis went away (true) or is back (false). */
+	/* Redis went away (true) or is back (false). It is away until the first away(false). */
 	void (*away)(void *who, bool away);
 	/* Another engine has taken over, or this one was declared dead: stop sending, drop all leases. */
 	void (*fenced)(void *who);
+	/* Redis refuses us until somebody changes something (password, ACL, database); why is a sentence. May be NULL:
+	 * then it is logged. */
+	void (*broken)(void *who, const char *why);
 	void *who;
 };
 
