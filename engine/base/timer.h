@@ -8,7 +8,8 @@
  *     timer_set(&wheel, &conn->timer, now_ms + 300000);   conn->timer.fire was set once
  *     timer_stop(&wheel, &conn->timer);
  *
- * Time is an argument. fire is called from wheel_turn only, with the timer stopped; it may set it again. */
+ * Time is an argument. fire is called from wheel_turn only, with the timer stopped and the time of that turn; it may
+ * set it again, and set or stop any other. A timer that is all zero but for fire is as good as after timer_init. */
 #pragma once
 
 #include "base/list.h"
@@ -26,7 +27,8 @@ struct timer {
 
 struct wheel {
 	uint64_t now_tick;
-	size_t count; /* timers linked */
+	size_t count;			 /* timers linked */
+	uint64_t busy[WHEEL_SLOTS / 64]; /* the finest level's slots that may have timers */
 	struct list slots[WHEEL_LEVELS][WHEEL_SLOTS];
 };
 

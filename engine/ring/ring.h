@@ -16,7 +16,9 @@
  *     before the reply to it.
  *  4. A socket is closed once, by ring_close; its op is the last of that socket to come home. Everything still
  *     in flight on it comes home first, with -ECANCELED.
- *  5. One ring, one thread: only ring_wake may be given another thread's ring. */
+ *  5. One ring, one thread: only ring_wake may be given another thread's ring.
+ *  6. After ring_close no data is told any more. Nothing may be begun on a socket that is closing; when its op is
+ *     home, the socket is "none" again and may be connected anew. */
 #pragma once
 
 #include "base/address.h"
@@ -38,11 +40,11 @@ struct op {
 
 /* One socket; embedded in its owner. All fields are the ring's; zero is "none". */
 struct socket {
-	int slot;          /* direct descriptor + 1; 0: none */
+	int slot;	   /* direct descriptor + 1; 0: none */
 	unsigned inflight; /* ops not home yet */
-	bool closing;
+	bool closing, datagram;
 	struct op *closed; /* borrowed: the op of ring_close, told last */
-	void *world;       /* the implementation's own */
+	void *world;	   /* the implementation's own */
 };
 
 /* A receive that goes on until the peer or the socket ends. data is called, from ring_turn, with what came; the
@@ -53,7 +55,7 @@ struct receive {
 };
 
 /* Something handed to another thread's ring; arrive is called there, from its ring_turn. The sender gives the
- * message up. */
+ * message up. It leaves with the sender's next ring_turn; what one thread sends to another arrives in order. */
 struct message_to_ring {
 	void (*arrive)(struct message_to_ring *message);
 };
@@ -71,9 +73,10 @@ struct sending {
 enum ring_kind { RING_STREAM, RING_DATAGRAM };
 
 struct ring_setup {
-	unsigned sockets; /* at most this many sockets at a time; cut to what the system allows */
-	unsigned buffers; /* receive buffers, a power of two */
-	unsigned buffer_size;
+	unsigned sockets;     /* at most this many sockets at a time; cut to what the system allows */
+	unsigned buffers;     /* receive buffers, a power of two */
+	unsigned buffer_size; /* a longer datagram is cut to this */
+	bool ordinary;	      /* use the process's descriptors, as kernels before 6.14 must in any case (for tests) */
 };
 
 enum { RING_WHY_MAX = 256 };
@@ -95,16 +98,18 @@ uint64_t ring_wall_ms(const struct ring *ring);
  * socket gets a random local port. Streams have TCP_NODELAY. */
 void ring_connect(struct ring *ring, struct connecting *connecting, struct socket *socket, enum ring_kind kind,
 		  const struct address *to, const struct address *from);
-/* Sends all of it, in order; short sends go on by themselves. The iovec and what it points to stay untouched
- * until done. One send a socket at a time. */
+/* Sends all of it, in order; short sends go on by themselves. The iovec (at most 1024 pieces) and what it points to
+ * stay untouched until done. One send a socket at a time. A stream that takes nothing for three minutes is given up
+ * by the kernel: -ETIMEDOUT. */
 void ring_send(struct ring *ring, struct sending *sending, struct socket *socket, struct iovec *iov, unsigned niov);
 /* Starts receiving; see struct receive. One a socket. */
 void ring_receive(struct ring *ring, struct receive *receive, struct socket *socket);
-/* Ends the socket: FIN, or RST when abort. op->done is called with 0 after all other ops of it are home. */
+/* Ends the socket: FIN, or RST when abort (and FIN too becomes RST if bytes of the peer were left unread, as TCP has
+ * it). What was being sent stops where it is. op->done is called with 0 after all other ops of it are home. */
 void ring_close(struct ring *ring, struct op *op, struct socket *socket, bool abort);
 
 /* timer->fire is called from ring_turn at the deadline or up to a tick later. Later than before costs a store.
- * ring_timer_stop may be called on a timer that is not set. */
+ * ring_timer_stop may be called on a timer that is not set. A timer needs no more than zeroes and its fire. */
 void ring_timer(struct ring *ring, struct timer *timer, uint64_t deadline_ms);
 void ring_timer_stop(struct ring *ring, struct timer *timer);
 
