@@ -14,6 +14,7 @@
  *   'M' the JSON of the contract's "message" object */
 #pragma once
 
+#include "mail/error.h"
 #include "smtp/wire.h"
 
 #include "base/arena.h"
@@ -25,11 +26,6 @@ struct message;
 
 struct message_limits {
 	size_t bytes_max;          /* of a rendered message; 0: 25 MB */
-};
-
-/* What is wrong, for the submitter: field as in the job ("message.subject"), code ("E_TEMPLATE"), one sentence. */
-struct mail_error {
-	char code[32], field[96], message[256];
 };
 
 /* NULL and error when it cannot be sent as it is: syntax, missing From, bare headers, too large, NUL... */
