@@ -16,12 +16,14 @@
 struct dns;
 
 struct dns_setup {
-	const struct address *servers; /* borrowed during dns_open; at most DNS_SERVERS_MAX */
+	const struct address *servers; /* borrowed during dns_open; at most DNS_SERVERS_MAX; none: 127.0.0.1:53 */
 	unsigned nservers;
 	uint16_t smtp_port;            /* the port of the addresses in routes */
 	bool allow_private;            /* addresses of this host and of private networks count as routes */
 	struct slice own_name;         /* our host name: in an MX list it and all worse are dropped (MX-14) */
 	unsigned questions_max;        /* packets in flight; 0: 1024 */
+	unsigned patience_ms;          /* the first time-out, doubled twice; 0: 1000. Tests shorten it */
+	unsigned ttl_ms_min;           /* what is known is known for at least so long; 0: 30000. Tests shorten it */
 };
 
 enum { DNS_SERVERS_MAX = 4, ROUTES_MAX = 32, ROUTE_NAME_MAX = 256 };
@@ -56,8 +58,8 @@ struct routes {
 	uint64_t expires_ms;          /* monotonic: by TTL, clamped (30 s to 24 h; negative to 5 min; later to 30 s) */
 	bool implicit;                /* there was no MX: the domain's own address (RFC 5321 5.1) */
 	unsigned nhosts, nroutes;
-	struct slice hosts[ROUTES_MAX];   /* MX names in lower case, by preference, equals shuffled; owned by routes */
-	struct route route[ROUTES_MAX];   /* in the order to try; both families of a host interleaved */
+	const struct slice *hosts;    /* nhosts MX names in lower case, by preference, equals shuffled; owned by routes */
+	const struct route *route;    /* nroutes, in the order to try; both families of a host interleaved */
 };
 
 struct dns_ask {
@@ -66,13 +68,16 @@ struct dns_ask {
 };
 
 struct dns *dns_open(struct ring *ring, const struct dns_setup *setup);
-/* Asks still open are never answered. */
+/* Asks still open are never answered. Not from inside answered. What is in flight comes home in the next turns of the
+ * ring, and its memory goes then. */
 void dns_free(struct dns *dns);
 /* The domain must be an A-label name in lower case (intake sees to that). */
 void dns_ask(struct dns *dns, struct dns_ask *ask, struct slice domain);
 /* Takes the ask back; its callback will not be called. */
 void dns_unask(struct dns *dns, struct dns_ask *ask);
-/* Questions sent, answered from the cache, lost: for status and tests. */
+/* For status and tests. asked: calls of dns_ask; cached: those answered without a packet. coalesced: asks that joined
+ * one for the same domain, and questions that joined an equal one in flight. sent: questions put to a server; resent:
+ * further tries; over_tcp: repeated over TCP. bad_answers: packets dropped (wrong id, wrong question, garbage). */
 struct dns_counts {
 	uint64_t asked, cached, coalesced, sent, resent, over_tcp, bad_answers;
 };

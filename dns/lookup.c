@@ -1,0 +1,216 @@
+/* A want asks the cache first and goes on as long as that knows the answer, so a domain that is known costs no turn of
+ * the ring. Everything that decides is in mx.c and answer.c; here is only who waits for what.
+ *
+ * All hosts are looked up, not the best alone: the routes are held for minutes, by many connections, and "no" may only
+ * be said when every host was asked. */
+#include "dns/lookup.h"
+
+#include "base/check.h"
+#include "base/log.h"
+#include "dns/cache.h"
+#include "dns/packet.h"
+#include "dns/routes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void on_answer(struct query *query, struct answer *answer);
+
+struct lookup *lookup_make(const struct lookup_setup *setup, struct slice domain)
+{
+	struct lookup *lookup = calloc(1, sizeof(*lookup));
+
+	CHECK(lookup != NULL);
+	domain = slice_head(domain, sizeof(lookup->room));
+	for (size_t i = 0; i < domain.len; i++) {
+		char c = domain.ptr[i];
+
+		lookup->room[i] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+	}
+	lookup->domain = (struct slice){lookup->room, domain.len};
+	lookup->setup = setup;
+	lookup->expires_ms = UINT64_MAX;
+	list_init(&lookup->link);
+	list_init(&lookup->asks);
+	return lookup;
+}
+
+static void want_free(struct want *want)
+{
+	if (!want->lookup)
+		return;
+	resolver_unask(want->lookup->setup->resolver, &want->query);
+	answer_free(want->answer);
+}
+
+void lookup_free(struct lookup *lookup)
+{
+	want_free(&lookup->mail);
+	for (unsigned i = 0; i < MX_HOSTS_MAX; i++)
+		for (unsigned family = 0; family < MX_FAMILIES; family++)
+			want_free(&lookup->addresses[i][family]);
+	routes_free(lookup->routes);
+	arena_free(&lookup->arena);
+	free(lookup);
+}
+
+static void lookup_finish(struct lookup *lookup, struct routes *routes)
+{
+	uint64_t soon_ms = ring_now_ms(lookup->setup->ring) + TTL_MS_MIN;
+
+	routes->expires_ms = lookup->expires_ms == UINT64_MAX ? soon_ms : lookup->expires_ms;
+	lookup->setup->finished(lookup, routes);
+}
+
+/* An end without routes. */
+static void lookup_end(struct lookup *lookup, enum routes_result result, const char *reason)
+{
+	struct routes head = {.result = result, .domain = lookup->domain};
+
+	snprintf(head.reason, sizeof(head.reason), "%s", reason);
+	lookup_finish(lookup, routes_make(&head));
+}
+
+static void want_init(struct want *want, struct lookup *lookup, enum dns_type type, struct slice name)
+{
+	*want = (struct want){.lookup = lookup, .type = type, .chain = name_chain_start(name)};
+	want->query.answered = on_answer;
+	list_init(&want->query.link);
+}
+
+/* Takes an answer in; false when a CNAME at its end must be asked for. */
+static bool want_hear(struct want *want, struct answer *answer)
+{
+	struct answer *before = want->answer;
+
+	want->answer = answer_keep(answer);
+	if (answer->expires_ms < want->lookup->expires_ms)
+		want->lookup->expires_ms = answer->expires_ms;
+	want->followed = answer_follow(answer, &want->chain);
+	if (want->followed == FOLLOWED_ELSEWHERE) /* the answer will be replaced, the name stays */
+		want->chain.name = arena_copy(&want->lookup->arena, want->chain.name);
+	answer_free(before);
+	return want->followed != FOLLOWED_ELSEWHERE;
+}
+
+/* Goes on until the want is done (true) or waits for a server (false). A name that cannot be asked for does not
+ * exist. */
+static bool want_advance(struct want *want)
+{
+	struct resolver *resolver = want->lookup->setup->resolver;
+	struct answer *answer;
+
+	do {
+		if (!packet_name_is_valid(want->chain.name)) {
+			want->followed = FOLLOWED_NO_NAME;
+			return true;
+		}
+		answer = resolver_known(resolver, want->chain.name, want->type);
+		if (!answer) {
+			resolver_ask(resolver, &want->query, want->chain.name, want->type);
+			return false;
+		}
+	} while (!want_hear(want, answer));
+	return true;
+}
+
+static void lookup_addresses_known(struct lookup *lookup)
+{
+	struct mx *mx = &lookup->mx;
+
+	for (unsigned i = 0; i < mx->nhosts; i++)
+		for (unsigned family = 0; family < MX_FAMILIES; family++) {
+			const struct want *want = &lookup->addresses[i][family];
+
+			mx->hosts[i].answers[family] = want->answer;
+			mx->hosts[i].owners[family] = want->chain.name;
+			mx->hosts[i].followed[family] = want->followed;
+		}
+	lookup_finish(lookup, mx_routes(mx, &(struct mx_setup){
+						    .domain = lookup->domain,
+						    .smtp_port = lookup->setup->smtp_port,
+						    .allow_private = lookup->setup->allow_private,
+					    }));
+}
+
+static void lookup_want_addresses(struct lookup *lookup)
+{
+	static const enum dns_type types[MX_FAMILIES] = {DNS_A, DNS_AAAA};
+
+	lookup->pending = lookup->mx.nhosts * MX_FAMILIES;
+	for (unsigned i = 0; i < lookup->mx.nhosts; i++)
+		for (unsigned family = 0; family < MX_FAMILIES; family++) {
+			struct want *want = &lookup->addresses[i][family];
+
+			want_init(want, lookup, types[family], lookup->mx.hosts[i].name);
+			if (want_advance(want))
+				lookup->pending--;
+		}
+	if (lookup->pending == 0)
+		lookup_addresses_known(lookup);
+}
+
+static void lookup_mx_failed(struct lookup *lookup)
+{
+	char reason[160], server[ADDRESS_TEXT_MAX] = "";
+	const struct want *want = &lookup->mail;
+	struct slice name = slice_head(want->chain.name, 60);
+
+	if (want->answer)
+		address_text(&want->answer->server, server);
+	switch (want->followed) {
+	case FOLLOWED_FAILED:
+		snprintf(reason, sizeof(reason), "MX of %.*s: %s", SLICE_ARG(name), want->answer->failure);
+		lookup_end(lookup, ROUTES_LATER, reason);
+		break;
+	case FOLLOWED_LOOP:
+		snprintf(reason, sizeof(reason),
+			 "CNAMEs go round in a circle or over more than %d names at %.*s, from %.48s", CNAMES_MAX,
+			 SLICE_ARG(name), server);
+		lookup_end(lookup, ROUTES_LOOP, reason);
+		break;
+	default:
+		if (want->answer && want->answer->state == ANSWER_NO_NAME)
+			snprintf(reason, sizeof(reason), "NXDOMAIN for %.*s from %.48s", SLICE_ARG(name), server);
+		else
+			snprintf(reason, sizeof(reason), "no name that DNS could have: %s", LOG_TEXT(name));
+		lookup_end(lookup, ROUTES_NO_DOMAIN, reason);
+	}
+}
+
+static void lookup_mx_known(struct lookup *lookup)
+{
+	const struct want *want = &lookup->mail;
+	const struct lookup_setup *setup = lookup->setup;
+
+	if (want->followed != FOLLOWED_FOUND && want->followed != FOLLOWED_EMPTY) {
+		lookup_mx_failed(lookup);
+		return;
+	}
+	mx_choose(&lookup->mx, want->answer, want->chain.name, setup->own_name, setup->random);
+	if (lookup->mx.result != ROUTES_FOUND)
+		lookup_end(lookup, lookup->mx.result, lookup->mx.reason);
+	else
+		lookup_want_addresses(lookup);
+}
+
+void lookup_start(struct lookup *lookup)
+{
+	want_init(&lookup->mail, lookup, DNS_MX, lookup->domain);
+	if (want_advance(&lookup->mail))
+		lookup_mx_known(lookup);
+}
+
+static void on_answer(struct query *query, struct answer *answer)
+{
+	struct want *want = LIST_OWNER(query, struct want, query);
+	struct lookup *lookup = want->lookup;
+
+	if (!want_hear(want, answer) && !want_advance(want))
+		return;
+	if (want == &lookup->mail)
+		lookup_mx_known(lookup);
+	else if (--lookup->pending == 0)
+		lookup_addresses_known(lookup);
+}

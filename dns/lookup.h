@@ -1,0 +1,61 @@
+/* A lookup: one domain on its way to routes. MX first, then A and AAAA of every host it names, all at once; CNAMEs are
+ * followed on the way, each with a further question where an answer does not go to the end.
+ *
+ *     struct lookup *lookup = lookup_make(&setup, SLICE("a.example"));
+ *     lookup_start(lookup);          finished may be called from inside: what is cached is known at once
+ *     ...
+ *     lookup_free(lookup);           at any time
+ *
+ * Sources: RFC 5321 5.1. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/map.h"
+#include "dns/mx.h"
+#include "dns/resolver.h"
+
+struct lookup;
+
+struct lookup_setup {
+	struct resolver *resolver; /* parent */
+	struct ring *ring;	   /* parent */
+	struct random *random;	   /* borrowed: the parent's */
+	struct slice own_name;	   /* borrowed: the parent's */
+	uint16_t smtp_port;
+	bool allow_private;
+	void (*finished)(struct lookup *lookup, struct routes *routes); /* the callee gets the count */
+};
+
+/* One question of the lookup: the MX, or one family of one host's addresses. */
+struct want {
+	struct query query;
+	struct lookup *lookup; /* parent */
+	enum dns_type type;
+	struct name_chain chain;
+	struct answer *answer; /* one count; NULL: not known yet */
+	enum followed followed;
+};
+
+struct lookup {
+	/* The owner's: */
+	struct map_node node;
+	struct list link;
+	struct list asks;
+	struct routes *routes; /* owned, once finished */
+
+	/* Its own. */
+	const struct lookup_setup *setup; /* borrowed: the parent's */
+	struct slice domain;		  /* in room */
+	struct arena arena;		  /* names beyond the life of an answer */
+	unsigned pending;		  /* wants not done */
+	uint64_t expires_ms;
+	struct mx mx;
+	struct want mail; /* the MX question */
+	struct want addresses[MX_HOSTS_MAX][MX_FAMILIES];
+	char room[DNS_NAME_MAX];
+};
+
+/* The domain is copied, in lower case, and cut to DNS_NAME_MAX. */
+struct lookup *lookup_make(const struct lookup_setup *setup, struct slice domain);
+void lookup_start(struct lookup *lookup);
+void lookup_free(struct lookup *lookup);
