@@ -29,6 +29,7 @@
 
 #include "nouns.h"
 #include "smtp/caps.h"
+#include "smtp/reply.h"
 #include "smtp/tx.h"
 
 #include "base/outbuf.h"
@@ -36,28 +37,32 @@
 /* The configured patience of RFC 5321 4.5.3.2 and the bounds of one session. All in seconds; from config. */
 struct session_limits {
 	unsigned greeting_s, ehlo_s, mail_s, rcpt_s, data_s, body_s, eom_s, rset_s, quit_s;
-	unsigned messages_max;  /* a connection */
-	unsigned window_max;    /* 1: no window */
+	unsigned messages_max; /* a connection */
+	unsigned window_max;   /* 1: no window */
 };
 
 struct session_setup {
-	struct slice helo;                   /* borrowed for the life of the session */
+	struct slice helo;		     /* borrowed for the life of the session */
 	const struct session_limits *limits; /* borrowed likewise */
-	bool no_pipelining;                  /* known of this host from before: it loses pipelined input */
-	bool always_rset;                    /* known of this host: MAIL after a refused message gets 503 */
+	bool no_pipelining;		     /* known of this host from before: it loses pipelined input */
+	bool always_rset;		     /* known of this host: MAIL after a refused message gets 503 */
+	struct slice probe_recipient;	     /* an address that does not exist at this site, to probe a window with;
+					      * empty: no probe. Borrowed */
+	bool window_proved;		     /* known of this host: a probe has passed, none is needed */
 };
 
 /* Why it is over. */
-#define SESSION_ENDS(X)                                                                            \
-	X(SESSION_OPEN, "open", false, "the session goes on")                                      \
-	X(SESSION_QUIT, "quit", false, "we said QUIT")                                             \
-	X(SESSION_REFUSED, "refused", true, "the server did not take us at the door")              \
-	X(SESSION_421, "421", true, "the server ended the session with 421")                       \
-	X(SESSION_LOST, "lost", true, "the connection broke")                                      \
-	X(SESSION_CLOSED, "closed", true, "the server closed the connection")                      \
-	X(SESSION_TIMEOUT, "timeout", true, "the server did not answer in time")                   \
-	X(SESSION_DESYNC, "desync", true, "the server said something nobody asked for")            \
-	X(SESSION_PROTOCOL, "protocol", true, "the server does not speak SMTP")                    \
+#define SESSION_ENDS(X)                                                                             \
+	X(SESSION_OPEN, "open", false, "the session goes on")                                       \
+	X(SESSION_QUIT, "quit", false, "we said QUIT")                                              \
+	X(SESSION_REFUSED, "refused", true, "the server did not take us at the door")               \
+	X(SESSION_421, "421", true, "the server ended the session with 421")                        \
+	X(SESSION_LOST, "lost", true, "the connection broke")                                       \
+	X(SESSION_CLOSED, "closed", true, "the server closed the connection")                       \
+	X(SESSION_TIMEOUT, "timeout", true, "the server did not answer in time")                    \
+	X(SESSION_DESYNC, "desync", true, "the server said something nobody asked for")             \
+	X(SESSION_PROTOCOL, "protocol", true, "the server does not speak SMTP")                     \
+	X(SESSION_STOPPED, "stopped", true, "the server refused a message before it had all of it") \
 	X(SESSION_ABANDONED, "abandoned", false, "we gave the connection up")
 
 enum session_end {
@@ -77,12 +82,68 @@ struct session_send {
 	size_t bytes;
 };
 
-struct session {
-	int unused; /* the fields are written with session.c */
+enum {
+	SESSION_WINDOW_MAX = 8, /* transactions under way at a time */
+	SESSION_SLOTS = 16,	/* those, and those that are over and not popped; a power of two */
+	SESSION_OWED_MAX = 64	/* entries of the queue of expected replies; a power of two */
 };
 
-/* Begins: the connection is made, the greeting is waited for. */
+/* A reply that is owed: to which step, of which transaction. A run of RCPT is one entry. */
+struct expected {
+	uint32_t count;
+	uint8_t slot; /* of the transaction; meaningless for steps of the session */
+	uint8_t step;
+};
+
+/* Embedded in the connection; zero before its first start. The buffers stay from one life to the next. */
+struct session {
+	struct session_setup setup;
+	struct caps caps;
+	struct reply_parser parser;
+	struct outbuf commands; /* owned: what one send says, without bodies */
+	struct outbuf pending;	/* owned: bytes heard before their turn */
+	struct reply held;	/* heard before its turn: the reply to a message still in a send */
+	struct iovec *iov;	/* owned */
+	unsigned niov, iov_size;
+	size_t send_bytes; /* of the send at hand */
+
+	struct tx *slots[SESSION_SLOTS];	/* borrowed: given and not popped; a ring */
+	unsigned first, ntx;			/* the oldest; how many */
+	unsigned saying;			/* the say cursor among them: counted from the oldest */
+	struct expected owed[SESSION_OWED_MAX]; /* the hear cursor is its front; a ring */
+	unsigned owed_first, nowed;
+	uint8_t next; /* the step of the session that has to be said next; 0: none */
+
+	uint64_t now_ms, deadline_ms;
+	uint64_t slow_until_ms;	     /* a receiver said slower: nothing rides behind until then */
+	unsigned nmails, nfinished;  /* MAIL commands said; messages that got their last reply */
+	unsigned recipients_learned; /* from 452; 0: nothing */
+	unsigned ngroup, nheard;     /* commands of the latest send; replies heard since */
+	unsigned window, nclean;     /* transactions that may be under way; clean ones since it last grew */
+
+	enum session_end end;
+	bool ready, closed, quit_asked, sending;
+	bool is_holding;   /* held is one, and nothing is read until the send is done */
+	bool clock_unsure; /* the deadline was set when the time was not known */
+	bool pipelining, windowed;
+	bool rset_due;	      /* the server has a transaction open that is over for us */
+	bool body_refused;    /* the latest reply refused a message at its end */
+	bool wide_verdict;    /* ... and for more than the message */
+	bool suspect, proved; /* of the window; see window.c */
+	bool found_rset_needed, found_pipelining_broken, found_window_broken, found_window_proved;
+
+	struct outcome outcome;	    /* of the session itself */
+	struct outbuf outcome_text; /* owned: its text */
+	void (*line)(void *who, bool ours, struct slice line);
+	void *who;
+	struct outbuf line_heard; /* owned: for line, when it came in pieces */
+};
+
+/* Begins: the connection is made, the greeting is waited for. The setup is copied. */
 void session_start(struct session *session, const struct session_setup *setup, uint64_t now_ms);
+
+/* Gives its buffers back. All transactions must have been popped. It may be started again. */
+void session_free(struct session *session);
 
 /* Bytes of the server. Borrowed until return. */
 void session_hear(struct session *session, struct slice bytes, uint64_t now_ms);
@@ -95,7 +156,8 @@ void session_quit(struct session *session, uint64_t now_ms);
 /* At once, without QUIT: whatever is open is not attempted, or uncertain. */
 void session_abandon(struct session *session);
 
-/* The greeting and EHLO are through and there is no end in sight: caps are known, mail may be given. */
+/* The greeting and EHLO are through and there is no end in sight: caps are known, mail may be given. Where
+ * a window is to be proved first, that is through too. */
 bool session_is_ready(const struct session *session);
 /* True when one more transaction would be of use now. */
 bool session_wants(const struct session *session);
@@ -130,6 +192,8 @@ const struct outcome *session_outcome(const struct session *session);
 bool session_found_rset_needed(const struct session *session);
 bool session_found_pipelining_broken(const struct session *session);
 bool session_found_window_broken(const struct session *session);
+/* ... a probe has passed: a window may be opened without one from now on. */
+bool session_found_window_proved(const struct session *session);
 
 /* Every line of the dialogue, as it is said and heard, for `try` and transcripts. By default nobody listens. The
  * line has no CRLF; of a body only "(1234 octets)" is told. */

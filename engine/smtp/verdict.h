@@ -9,10 +9,10 @@
 /* What was heard: everything the judgement may use. */
 struct heard {
 	enum stage stage;
-	unsigned code;          /* 0: none, the connection ended */
-	struct slice enhanced;  /* "5.1.1" or empty; only if its class is the code's (RFC 2034 4) */
-	struct slice text;      /* after the codes, lines joined by '\n'; any bytes */
-	struct slice provider;  /* name of the site, "google", or empty */
+	unsigned code;	       /* 0: none, the connection ended */
+	struct slice enhanced; /* "5.1.1" or empty; only if its class is the code's (RFC 2034 4) */
+	struct slice text;     /* after the codes, lines joined by '\n'; any bytes */
+	struct slice provider; /* name of the site, "google", or empty */
 };
 
 struct verdict verdict_of(const struct heard *heard);
