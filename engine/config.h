@@ -4,8 +4,8 @@
  *     if (!config) { print problems; exit(2); }
  *
  * Every key is one row of a table in config_keys.c: name, kind, default, bounds, one sentence. The rows read the file,
- * check it, and print the manual (`hikyaku check --keys`). A key of a later version is a row too, marked so, and says so
- * when it is used. Errors carry file and line and the nearest known name. */
+ * check it, and print the manual (`hikyaku check --keys`). A key of a later version is a row too, marked so, and says
+ * so when it is used. Errors carry file and line and the nearest known name. */
 #pragma once
 
 #include "nouns.h"
@@ -13,6 +13,7 @@
 
 #include "base/address.h"
 #include "base/arena.h"
+#include "base/map.h"
 #include "base/outbuf.h"
 
 enum uncertain_policy { UNCERTAIN_RETRY, UNCERTAIN_HOLD, UNCERTAIN_ASSUME_DELIVERED };
@@ -21,7 +22,7 @@ enum divert_kind { DIVERT_NONE, DIVERT_DISCARD, DIVERT_ADDRESS };
 
 enum { LIMIT_UNLIMITED = -1, LIMIT_UNSET = -2, RETRY_STEPS_MAX = 16 };
 
-/* A rate: count in each period_ms, at most burst at once. count 0: not set. */
+/* A rate: count in each period_ms, at most burst at once. count 0: no limit (and period_ms 0: not set). */
 struct rate {
 	uint64_t count, period_ms, burst;
 };
@@ -45,70 +46,93 @@ enum timeout_key {
 	TIMEOUT_COUNT
 };
 
+/* Where something was written. */
+struct config_place {
+	struct slice file;
+	unsigned line;
+	const struct config_place *opened; /* of the end of a section: its beginning */
+};
+
 /* The limit keys; what is not set is LIMIT_UNSET, an empty rate, or 0. Along one axis the nearest overrides. */
 struct limits {
 	int connections, messages_per_connection, recipients_per_message, window, total_connections;
 	struct rate rate, connection_rate, total_rate;
-	int tls;                      /* enum tls_policy, or LIMIT_UNSET */
+	int tls; /* enum tls_policy, or LIMIT_UNSET */
 	struct slice pool;
 	struct retry_schedule retry;
 	uint64_t expires_after_ms;
 	int jitter_percent;
-	int timeout_s[TIMEOUT_COUNT]; /* by enum timeout_key; LIMIT_UNSET */
+	int timeout_s[TIMEOUT_COUNT];	    /* by enum timeout_key; LIMIT_UNSET */
+	int burst;			    /* of rate, which has it already; LIMIT_UNSET */
+	const struct config_place **places; /* where each was written, by limit key; NULL: nowhere */
 };
 
 struct config_source {
 	struct slice name, helo;
-	struct address address;       /* port 0 */
+	struct address address; /* port 0 */
 	struct limits limits;
-	unsigned line;
+	const struct config_place *place;
 };
 struct config_pool_source {
 	struct slice source;
 	unsigned weight;
+	const struct config_place *place;
 };
 struct config_pool {
 	struct slice name;
 	struct config_pool_source *sources;
-	unsigned nsources, line;
+	unsigned nsources;
+	const struct config_place *place;
+};
+/* Limits of one source at one site. */
+struct config_site_source {
+	struct slice source;
+	struct limits limits;
+	const struct config_place *place;
 };
 struct config_site {
 	struct slice name;
-	struct slice *mx;             /* patterns */
-	struct slice *domains;        /* listed domains, may be empty */
-	unsigned nmx, ndomains, line;
+	struct slice *mx;      /* patterns */
+	struct slice *domains; /* listed domains, may be empty */
+	unsigned nmx, ndomains, nsources;
+	struct config_site_source *sources;
 	struct limits limits;
+	const struct config_place *place;
 };
 struct config_domain {
-	struct slice name;            /* "partner.example", "*.example", "*" */
+	struct map_node node; /* by name */
+	struct slice name;    /* "partner.example", "*.example", "*"; lower case */
 	struct address *routes;
-	unsigned nroutes, line;
+	unsigned nroutes;
 	struct slice relay;
 	struct limits limits;
+	const struct config_place *place;
 };
 struct config_tenant {
 	struct slice name;
-	unsigned weight, line;
+	unsigned weight;
 	bool jobs;
-	struct slice *from, *pools;   /* patterns; names */
+	struct slice *from, *pools; /* patterns; names */
 	unsigned nfrom, npools;
 	struct limits limits;
+	const struct config_place *place;
 };
 
 struct config {
-	struct arena arena;           /* owns every text and array below */
+	struct arena arena; /* owns every text and array below */
 	struct slice path;
-	bool is_default;              /* there was no file: divert is "discard" */
+	bool is_default; /* there was no file: divert is "discard" */
 	struct slice hostname, state_dir, require;
-	unsigned workers, smtp_port;  /* workers resolved: at least 1 */
+	unsigned workers, smtp_port; /* workers resolved: at least 1 */
 	bool allow_private;
 	enum divert_kind divert;
 	struct address divert_to;
 	struct {
 		bool embedded;
 		struct address server;
-		struct slice text;        /* as written: "embedded", "unix:…", "127.0.0.1:6379" */
+		struct slice text; /* as written: "embedded", "unix:…", "127.0.0.1:6379" */
 		struct slice prefix, user, password, fsync;
+		struct slice password_file;
 		unsigned database, shards;
 	} redis;
 	struct {
@@ -122,7 +146,7 @@ struct config {
 		unsigned recipients_max;      /* a job: 10,000 */
 		uint64_t message_bytes_max;   /* 25 MB */
 		uint64_t variables_bytes_max; /* 16 KB */
-		uint64_t high_water;          /* records ready before expansion pauses */
+		uint64_t high_water;	      /* records ready before expansion pauses */
 	} queue;
 	struct {
 		struct slice *groups;
@@ -133,13 +157,14 @@ struct config {
 	struct {
 		struct slice listen, token_file;
 	} http;
-	struct limits limits;         /* built-in, then `domain "*"` is not in here: see config_limits */
+	struct limits limits; /* built-in; `domain "*"` is not in here: see config_limits */
 	struct config_source *sources;
 	struct config_pool *pools;
 	struct config_site *sites;
 	struct config_domain *domains;
 	struct config_tenant *tenants;
 	unsigned nsources, npools, nsites, ndomains, ntenants;
+	struct map domains_by_name;
 };
 
 /* Reads a file (NULL: -c was not given; then $HIKYAKU_CONF, /etc/hikyaku/hikyaku.conf, built-in defaults). NULL when
@@ -167,5 +192,9 @@ struct session_limits config_session_limits(const struct limits *limits);
 bool config_duration(struct slice text, uint64_t *ms, const char **why);
 bool config_size(struct slice text, uint64_t *bytes, const char **why);
 bool config_rate(struct slice text, struct rate *rate, const char **why);
+/* "*.example.com" against a name: * stands for any bytes, letters of either case are the same. */
+bool config_pattern_fits(struct slice pattern, struct slice name);
+/* The same as config_read for text at hand; path names it in problems, and includes are relative to it. */
+struct config *config_read_text(struct slice text, const char *path, struct outbuf *problems);
 /* Every key with its section, kind, default and sentence: the manual, as text or (json) one object a line. */
 void config_print_keys(struct outbuf *out, bool json);

@@ -1,0 +1,377 @@
+/* The rows, and what can be asked of them. A key that is not here does not exist; one that is here is documented. The
+ * nearest name is found by edit distance with neighbours swapped counting once, since that is how keys are mistyped. */
+#include "config_keys.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LANE	(IN(SITE) | IN(SITE_SOURCE) | IN(DOMAIN))
+#define COUNTED (LANE | IN(SOURCE) | IN(TENANT))
+/* Limits along the axes of sources and tenants come with a later version; a lane's are here. */
+#define LATER_AXES (IN(SOURCE) | IN(TENANT))
+
+#define LIMIT(field)		    true, offsetof(struct limits, field), 0
+#define AT(type, field)		    false, offsetof(struct type, field), 0
+#define LIST_AT(type, field, count) false, offsetof(struct type, field), offsetof(struct type, count)
+#define LIST(type, field)	    LIST_AT(type, field, n##field)
+#define NOWHERE			    false, 0, 0
+#define BOUNDS(min, max)	    min, max, NULL
+#define WORDS(words)		    0, 0, words
+#define UNBOUND			    0, 0, NULL
+#define EVERYWHERE		    0xffffffffu
+#define DAYS(n)			    ((n)*86400000ull)
+
+const struct config_key config_keys[] = {
+	{"connections", COUNTED, LATER_AXES, KIND_AMOUNT, LIMIT(connections), "Connections open at a time.", "10",
+	 BOUNDS(1, 100000)},
+	{"messages-per-connection", LANE, 0, KIND_AMOUNT, LIMIT(messages_per_connection),
+	 "Messages sent on a connection before it is closed.", "100", BOUNDS(1, 1000000)},
+	{"recipients-per-message", LANE, 0, KIND_AMOUNT, LIMIT(recipients_per_message),
+	 "Recipients in one transaction, where they get the same bytes.", "100", BOUNDS(1, 10000)},
+	{"window", LANE, 0, KIND_INT, LIMIT(window),
+	 "Transactions under way on a connection at a time; more than 1 needs PIPELINING and CHUNKING there.", "1",
+	 BOUNDS(1, 64)},
+	{"total-connections", IN(SITE) | IN(DOMAIN), EVERYWHERE, KIND_AMOUNT, LIMIT(total_connections),
+	 "Connections open at a time over all sources.", "unlimited", BOUNDS(1, 1000000)},
+	{"rate", COUNTED, LATER_AXES, KIND_RATE, LIMIT(rate), "Recipients attempted in a time.", "unlimited", UNBOUND},
+	{"burst", COUNTED, LATER_AXES, KIND_INT, LIMIT(burst),
+	 "Recipients that may go at once before the rate holds them back; one second's worth if not set.", NULL,
+	 BOUNDS(1, 1000000)},
+	{"connection-rate", COUNTED, EVERYWHERE, KIND_RATE, LIMIT(connection_rate), "Connections opened in a time.",
+	 "unlimited", UNBOUND},
+	{"total-rate", IN(SITE) | IN(DOMAIN), EVERYWHERE, KIND_RATE, LIMIT(total_rate),
+	 "Recipients attempted in a time over all sources.", "unlimited", UNBOUND},
+	{"tls", LANE, 0, KIND_WORD, LIMIT(tls),
+	 "How the connection must be protected. TLS itself comes with a later version: until then mail goes in clear, "
+	 "and whatever demands more is refused.",
+	 "opportunistic", WORDS("none opportunistic required verified dane")},
+	{"pool", IN(SITE) | IN(DOMAIN), 0, KIND_TEXT, LIMIT(pool),
+	 "The pool of sources that sends; a job's or its tenant's comes before it.", NULL, UNBOUND},
+	{"retry", LANE, 0, KIND_SCHEDULE, LIMIT(retry),
+	 "Waits after the first failed attempt, the second, and so on; the last one repeats.", "20m,40m,80m,160m,4h",
+	 BOUNDS(1000, DAYS(7))},
+	{"expires-after", LANE, 0, KIND_DURATION, LIMIT(expires_after_ms),
+	 "A recipient not delivered by then is given up.", "5d", BOUNDS(1000, DAYS(90))},
+	{"jitter", LANE, 0, KIND_PERCENT, LIMIT(jitter_percent),
+	 "How far a wait is spread, up and down, so that a wave does not come back as a wave.", "20%", BOUNDS(0, 90)},
+	{"timeout-connect", LANE, 0, KIND_SECONDS, LIMIT(timeout_s[TIMEOUT_CONNECT]), "Patience for a connection.",
+	 "30s", BOUNDS(1000, DAYS(1))},
+	{"timeout-greeting", LANE, 0, KIND_SECONDS, LIMIT(timeout_s[TIMEOUT_GREETING]),
+	 "Patience for the greeting (RFC 5321, 4.5.3.2.1).", "5m", BOUNDS(1000, DAYS(1))},
+	{"timeout-ehlo", LANE, 0, KIND_SECONDS, LIMIT(timeout_s[TIMEOUT_EHLO]), "Patience for the reply to EHLO.", "5m",
+	 BOUNDS(1000, DAYS(1))},
+	{"timeout-mail", LANE, 0, KIND_SECONDS, LIMIT(timeout_s[TIMEOUT_MAIL]),
+	 "Patience for the reply to MAIL (RFC 5321, 4.5.3.2.2).", "5m", BOUNDS(1000, DAYS(1))},
+	{"timeout-rcpt", LANE, 0, KIND_SECONDS, LIMIT(timeout_s[TIMEOUT_RCPT]),
+	 "Patience for the reply to RCPT (RFC 5321, 4.5.3.2.3).", "5m", BOUNDS(1000, DAYS(1))},
+	{"timeout-data", LANE, 0, KIND_SECONDS, LIMIT(timeout_s[TIMEOUT_DATA]),
+	 "Patience for the reply to DATA (RFC 5321, 4.5.3.2.4).", "2m", BOUNDS(1000, DAYS(1))},
+	{"timeout-body", LANE, 0, KIND_SECONDS, LIMIT(timeout_s[TIMEOUT_BODY]),
+	 "Patience for a block of the message to be taken (RFC 5321, 4.5.3.2.5).", "3m", BOUNDS(1000, DAYS(1))},
+	{"timeout-eom", LANE, 0, KIND_SECONDS, LIMIT(timeout_s[TIMEOUT_EOM]),
+	 "Patience for the reply to the end of the message (RFC 5321, 4.5.3.2.6).", "10m", BOUNDS(1000, DAYS(1))},
+	{"timeout-quit", LANE, 0, KIND_SECONDS, LIMIT(timeout_s[TIMEOUT_QUIT]), "Patience for the reply to QUIT.", "5s",
+	 BOUNDS(1000, DAYS(1))},
+
+	{"hostname", IN(TOP), 0, KIND_TEXT, AT(config, hostname),
+	 "Our name in EHLO and in Message-ID; the machine's own if empty.", "", UNBOUND},
+	{"workers", IN(TOP), 0, KIND_NUMBER, AT(config, workers), "Threads that send; 0 is one for each core.", "0",
+	 BOUNDS(0, 1024)},
+	{"smtp-port", IN(TOP), 0, KIND_NUMBER, AT(config, smtp_port), "The port of receivers.", "25", BOUNDS(1, 65535)},
+	{"allow-private-addresses", IN(TOP), 0, KIND_BOOL, AT(config, allow_private),
+	 "Deliver to loopback and private addresses too.", "false", UNBOUND},
+	{"state-dir", IN(TOP), 0, KIND_TEXT, AT(config, state_dir),
+	 "Where the lock and the embedded Redis live: /var/lib/hikyaku for root, else $XDG_STATE_HOME/hikyaku, if "
+	 "empty.",
+	 "", UNBOUND},
+	{"require", IN(TOP), 0, KIND_NAME, AT(config, require),
+	 "With durable the engine does not run on a Redis that promises less.", "none", WORDS("none durable")},
+	{"divert", IN(TOP), 0, KIND_DIVERT, AT(config, divert),
+	 "Everything goes there instead: \"discard\", or an address such as \"[127.0.0.1]:2525\".", "", UNBOUND},
+
+	{"server", IN(REDIS), 0, KIND_TEXT, AT(config, redis.text),
+	 "\"embedded\", \"unix:/run/redis.sock\", or \"127.0.0.1:6379\".", "embedded", UNBOUND},
+	{"prefix", IN(REDIS), 0, KIND_TEXT, AT(config, redis.prefix), "What all our keys in Redis begin with.",
+	 "hikyaku", UNBOUND},
+	{"shards", IN(REDIS), 0, KIND_NUMBER, AT(config, redis.shards),
+	 "Parts of the queue. More than one comes with a later version.", "1", BOUNDS(1, 1024)},
+	{"fsync", IN(REDIS), 0, KIND_NAME, AT(config, redis.fsync), "How the embedded Redis writes to disk.", "always",
+	 WORDS("always everysec no")},
+	{"user", IN(REDIS), 0, KIND_TEXT, AT(config, redis.user), "Who we are to Redis.", "", UNBOUND},
+	{"password-file", IN(REDIS), 0, KIND_TEXT, AT(config, redis.password_file),
+	 "A file with the password for Redis and nothing else, not readable by others.", "", UNBOUND},
+	{"database", IN(REDIS), 0, KIND_NUMBER, AT(config, redis.database), "The number of the database.", "0",
+	 BOUNDS(0, 65535)},
+	{"tls", IN(REDIS), EVERYWHERE, KIND_BOOL, NOWHERE, "Speak TLS with Redis.", "false", UNBOUND},
+
+	{"servers", IN(DNS), 0, KIND_SERVERS, LIST_AT(config, dns.servers, dns.nservers),
+	 "Resolvers to ask, four at most; those of /etc/resolv.conf if empty.", "", UNBOUND},
+
+	{"expires-after", IN(QUEUE), 0, KIND_DURATION, AT(config, queue.expires_after_ms),
+	 "A recipient not delivered by then is given up, unless its job, domain or site says otherwise.", "5d",
+	 BOUNDS(1000, DAYS(90))},
+	{"retry", IN(QUEUE), 0, KIND_SCHEDULE, AT(config, queue.retry),
+	 "Waits between attempts, unless the domain or site says otherwise; the last one repeats.",
+	 "20m,40m,80m,160m,4h", BOUNDS(1000, DAYS(7))},
+	{"uncertain", IN(QUEUE), 0, KIND_WORD, AT(config, queue.uncertain),
+	 "What to do when the connection died between the last byte and the reply.", "retry",
+	 WORDS("retry hold assume-delivered")},
+	{"job-recipients", IN(QUEUE), 0, KIND_NUMBER, AT(config, queue.recipients_max), "Most recipients of a job.",
+	 "10000", BOUNDS(1, 1000000)},
+	{"message-size", IN(QUEUE), 0, KIND_SIZE, AT(config, queue.message_bytes_max), "Largest message.", "25m",
+	 BOUNDS(1024, 1ull << 30)},
+	{"recipient-variables", IN(QUEUE), 0, KIND_SIZE, AT(config, queue.variables_bytes_max),
+	 "Most bytes of variables of a recipient.", "16k", BOUNDS(1, 1 << 20)},
+	{"high-water", IN(QUEUE), 0, KIND_BIG, AT(config, queue.high_water),
+	 "With so many recipients ready in the queue, jobs wait in their stream.", "1000000", BOUNDS(1000, 1000000000)},
+
+	{"groups", IN(EVENTS), 0, KIND_TEXTS, LIST_AT(config, events.groups, events.ngroups),
+	 "Consumer groups of the event stream: nothing is trimmed that one of them has not acknowledged.", "", UNBOUND},
+	{"keep", IN(EVENTS), 0, KIND_DURATION, AT(config, events.keep_ms),
+	 "How long events stay when no group is named.", "24h", BOUNDS(60000, DAYS(90))},
+	{"max", IN(EVENTS), 0, KIND_BIG, AT(config, events.max), "With so many events unread nothing more is sent.",
+	 "5000000", BOUNDS(1000, 1000000000)},
+	{"log", IN(EVENTS), 0, KIND_TEXT, AT(config, events.log),
+	 "A file that gets every event as a line of JSON; none if empty.", "", UNBOUND},
+	{"transcript", IN(EVENTS), EVERYWHERE, KIND_NAME, NOWHERE, "Whose dialogues are kept with the event.", "none",
+	 WORDS("none failed all")},
+
+	{"listen", IN(HTTP), EVERYWHERE, KIND_TEXT, NOWHERE, "Where metrics and health are served.", "", UNBOUND},
+	{"token-file", IN(HTTP), EVERYWHERE, KIND_TEXT, NOWHERE, "A file with the token that readers must show.", "",
+	 UNBOUND},
+
+	{"address", IN(SOURCE), 0, KIND_IP, AT(config_source, address),
+	 "The address of this machine that connections come from.", NULL, UNBOUND},
+	{"helo", IN(SOURCE), 0, KIND_TEXT, AT(config_source, helo), "Its name in EHLO; the hostname if empty.", "",
+	 UNBOUND},
+
+	{"site", IN(WARM_UP), EVERYWHERE, KIND_TEXTS, NOWHERE, "The sites it is warmed up for.", "", UNBOUND},
+	{"start", IN(WARM_UP), EVERYWHERE, KIND_TEXT, NOWHERE, "The first day.", "", UNBOUND},
+	{"daily", IN(WARM_UP), EVERYWHERE, KIND_TEXTS, NOWHERE, "Recipients on each day.", "", UNBOUND},
+	{"overflow", IN(WARM_UP), EVERYWHERE, KIND_TEXT, NOWHERE, "The pool that takes what is over.", "", UNBOUND},
+
+	{"weight", IN(POOL_SOURCE), 0, KIND_NUMBER, AT(config_pool_source, weight), "Its part of the pool's mail.", "1",
+	 BOUNDS(1, 1000)},
+
+	{"mx", IN(SITE), 0, KIND_TEXTS, LIST(config_site, mx),
+	 "Names of mail exchangers that make a domain belong here; * stands for anything.", "", UNBOUND},
+	{"domains", IN(SITE), 0, KIND_TEXTS, LIST(config_site, domains),
+	 "Domains that belong here whatever their exchangers.", "", UNBOUND},
+
+	{"route", IN(DOMAIN), 0, KIND_ROUTES, LIST(config_domain, routes),
+	 "Where its mail goes, without DNS: \"[192.0.2.25]:2525\".", "", UNBOUND},
+	{"relay", IN(DOMAIN), EVERYWHERE, KIND_TEXT, AT(config_domain, relay), "The relay that takes its mail.", "",
+	 UNBOUND},
+
+	{"host", IN(RELAY), EVERYWHERE, KIND_TEXT, NOWHERE, "Name and port of the relay.", "", UNBOUND},
+	{"user", IN(RELAY), EVERYWHERE, KIND_TEXT, NOWHERE, "Who we are to it.", "", UNBOUND},
+	{"password-file", IN(RELAY), EVERYWHERE, KIND_TEXT, NOWHERE, "A file with the password.", "", UNBOUND},
+	{"tls", IN(RELAY), EVERYWHERE, KIND_NAME, NOWHERE, "How the connection to it must be protected.", "verified",
+	 WORDS("none opportunistic required verified dane")},
+
+	{"weight", IN(TENANT), 0, KIND_NUMBER, AT(config_tenant, weight), "Its part where tenants compete.", "1",
+	 BOUNDS(1, 1000)},
+	{"jobs", IN(TENANT), 0, KIND_BOOL, AT(config_tenant, jobs), "It has a stream of its own, PREFIX:jobs:t:NAME.",
+	 "false", UNBOUND},
+	{"from", IN(TENANT), 0, KIND_TEXTS, LIST(config_tenant, from), "Senders it may use; * stands for anything.", "",
+	 UNBOUND},
+	{"pool", IN(TENANT), 0, KIND_TEXTS, LIST(config_tenant, pools), "Pools it may use; the first one is its own.",
+	 "", UNBOUND},
+
+	{"site", IN(RULE), EVERYWHERE, KIND_TEXTS, NOWHERE, "Sites the rule is for.", "", UNBOUND},
+	{"stage", IN(RULE), EVERYWHERE, KIND_TEXTS, NOWHERE, "Stages the rule is for.", "", UNBOUND},
+	{"match", IN(RULE), EVERYWHERE, KIND_TEXT, NOWHERE, "A pattern of the reply, in single quotes.", "", UNBOUND},
+	{"action", IN(RULE), EVERYWHERE, KIND_TEXT, NOWHERE, "What to do.", "", UNBOUND},
+	{"scope", IN(RULE), EVERYWHERE, KIND_TEXT, NOWHERE, "For whom.", "", UNBOUND},
+	{"rate", IN(RULE), EVERYWHERE, KIND_RATE, NOWHERE, "The rate it sets.", "", UNBOUND},
+	{"for", IN(RULE), EVERYWHERE, KIND_DURATION, NOWHERE, "How long.", "", UNBOUND},
+	{"after", IN(RULE), EVERYWHERE, KIND_TEXT, NOWHERE, "How often it must be seen first.", "", UNBOUND},
+	{"category", IN(RULE), EVERYWHERE, KIND_TEXT, NOWHERE, "The category of the verdict.", "", UNBOUND},
+
+	{"domain", IN(DKIM), EVERYWHERE, KIND_TEXT, NOWHERE, "The domain that signs.", "", UNBOUND},
+	{"selector", IN(DKIM), EVERYWHERE, KIND_TEXT, NOWHERE, "The selector of the key.", "", UNBOUND},
+	{"key", IN(DKIM), EVERYWHERE, KIND_TEXT, NOWHERE, "The file of the private key.", "", UNBOUND},
+};
+
+const unsigned config_nkeys = sizeof(config_keys) / sizeof(config_keys[0]);
+
+const struct config_section_row config_sections[SECTION_COUNT] = {
+	[SECTION_TOP] = {"", SECTION_COUNT, false, false, "outside of any section"},
+	[SECTION_REDIS] = {"redis", SECTION_TOP, false, false, "where the queue is"},
+	[SECTION_DNS] = {"dns", SECTION_TOP, false, false, "who is asked for the exchangers of a domain"},
+	[SECTION_QUEUE] = {"queue", SECTION_TOP, false, false, "retries, expiry, and how large a job may be"},
+	[SECTION_EVENTS] = {"events", SECTION_TOP, false, false, "how long what happened is kept"},
+	[SECTION_HTTP] = {"http", SECTION_TOP, false, true, "metrics and health"},
+	[SECTION_SOURCE] = {"source", SECTION_TOP, true, false, "one of our addresses"},
+	[SECTION_WARM_UP] = {"warm-up", SECTION_SOURCE, false, true, "a new address is used a little more each day"},
+	[SECTION_POOL] = {"pool", SECTION_TOP, true, false, "sources that share mail by weight"},
+	[SECTION_POOL_SOURCE] = {"source", SECTION_POOL, true, false, "a source of the pool"},
+	[SECTION_SITE] = {"site", SECTION_TOP, true, false, "a receiver with many domains"},
+	[SECTION_SITE_SOURCE] = {"source", SECTION_SITE, true, false, "limits of one source at this site"},
+	[SECTION_DOMAIN] = {"domain", SECTION_TOP, true, false,
+			    "a domain, all below it (\"*.example\"), or all (\"*\")"},
+	[SECTION_RELAY] = {"relay", SECTION_TOP, true, true, "a server that takes mail for other domains"},
+	[SECTION_TENANT] = {"tenant", SECTION_TOP, true, false, "one of several who submit"},
+	[SECTION_RULE] = {"rule", SECTION_TOP, true, true, "what a certain reply means"},
+	[SECTION_DKIM] = {"dkim", SECTION_TOP, true, true, "a key that signs"},
+};
+
+const struct config_key *config_key_find(enum config_section section, struct slice name)
+{
+	for (unsigned i = 0; i < config_nkeys; i++)
+		if (config_keys[i].sections & (1u << section) && slice_is(name, slice_of(config_keys[i].name)))
+			return &config_keys[i];
+	return NULL;
+}
+
+enum config_section config_section_find(enum config_section parent, struct slice name)
+{
+	for (unsigned i = 1; i < SECTION_COUNT; i++)
+		if (config_sections[i].parent == parent && slice_is(name, slice_of(config_sections[i].name)))
+			return i;
+	return SECTION_COUNT;
+}
+
+enum { NAME_BYTES = 32 };
+
+/* How many letters to add, drop, change or swap to make b of a; large when the names are long. */
+static unsigned distance(struct slice a, struct slice b)
+{
+	unsigned row[3][NAME_BYTES + 1];
+
+	if (a.len > NAME_BYTES || b.len > NAME_BYTES)
+		return NAME_BYTES;
+	for (unsigned j = 0; j <= b.len; j++)
+		row[0][j] = j;
+	for (unsigned i = 1; i <= a.len; i++) {
+		unsigned *now = row[i % 3], *above = row[(i + 2) % 3], *two_above = row[(i + 1) % 3];
+
+		now[0] = i;
+		for (unsigned j = 1; j <= b.len; j++) {
+			unsigned best = above[j - 1] + (a.ptr[i - 1] != b.ptr[j - 1]);
+
+			best = above[j] + 1 < best ? above[j] + 1 : best;
+			best = now[j - 1] + 1 < best ? now[j - 1] + 1 : best;
+			if (i > 1 && j > 1 && a.ptr[i - 1] == b.ptr[j - 2] && a.ptr[i - 2] == b.ptr[j - 1] &&
+			    two_above[j - 2] + 1 < best)
+				best = two_above[j - 2] + 1;
+			now[j] = best;
+		}
+	}
+	return row[a.len % 3][b.len];
+}
+
+/* "redis", "pool source", or "the top level". */
+static void section_title(enum config_section section, struct outbuf *out)
+{
+	const struct config_section_row *row = &config_sections[section];
+
+	if (section == SECTION_TOP) {
+		outbuf_printf(out, "the top level");
+		return;
+	}
+	if (row->parent != SECTION_TOP)
+		outbuf_printf(out, "%s ", config_sections[row->parent].name);
+	outbuf_printf(out, "%s", row->name);
+}
+
+static void sections_list(uint32_t sections, struct outbuf *out)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < SECTION_COUNT; i++) {
+		if (!(sections & (1u << i)))
+			continue;
+		outbuf_printf(out, n++ ? ", " : "");
+		section_title(i, out);
+	}
+}
+
+struct nearest {
+	const char *name;
+	uint32_t sections;
+	unsigned distance;
+};
+
+/* A name of the section at hand wins over an equally near one elsewhere. */
+static void consider(struct nearest *nearest, struct slice name, const char *other, uint32_t sections,
+		     enum config_section section)
+{
+	unsigned d = 2 * distance(name, slice_of(other)) + !(sections & (1u << section));
+
+	if (d >= nearest->distance)
+		return;
+	*nearest = (struct nearest){other, sections, d};
+}
+
+void config_key_hint(enum config_section section, struct slice name, struct outbuf *out)
+{
+	unsigned letters = name.len < 4 ? 1 : name.len < 8 ? 2 : 3;
+	struct nearest nearest = {NULL, 0, 2 * letters + 2};
+
+	for (unsigned i = 0; i < config_nkeys; i++)
+		consider(&nearest, name, config_keys[i].name, config_keys[i].sections, section);
+	for (unsigned i = 1; i < SECTION_COUNT; i++)
+		consider(&nearest, name, config_sections[i].name, 1u << config_sections[i].parent, section);
+	if (!nearest.name)
+		return;
+	if (slice_is(name, slice_of(nearest.name)))
+		outbuf_printf(out, "; it stands in: ");
+	else if (nearest.sections & (1u << section)) {
+		outbuf_printf(out, "; did you mean \"%s\"?", nearest.name);
+		return;
+	} else
+		outbuf_printf(out, "; did you mean \"%s\", which stands in: ", nearest.name);
+	sections_list(nearest.sections, out);
+}
+
+static void print_key(const struct config_key *key, struct outbuf *out)
+{
+	bool later = (key->later & key->sections) == key->sections;
+
+	outbuf_printf(out, "  %-24s ", key->name);
+	config_key_expects(key, out);
+	if (key->fallback && key->fallback[0])
+		outbuf_printf(out, "; default %s", key->fallback);
+	outbuf_printf(out, "%s\n      %s\n", later ? "; comes with a later version" : "", key->sentence);
+}
+
+static void print_key_json(const struct config_key *key, enum config_section section, struct outbuf *out)
+{
+	struct outbuf text = {0};
+
+	section_title(section, &text);
+	outbuf_byte(out, '{');
+	outbuf_json_text(out, "section", outbuf_slice(&text));
+	outbuf_json_text(out, "key", slice_of(key->name));
+	outbuf_reset(&text);
+	config_key_expects(key, &text);
+	outbuf_json_text(out, "value", outbuf_slice(&text));
+	if (key->fallback)
+		outbuf_json_text(out, "default", slice_of(key->fallback));
+	outbuf_json_raw(out, "works", key->later & (1u << section) ? SLICE("false") : SLICE("true"));
+	outbuf_json_text(out, "meaning", slice_of(key->sentence));
+	outbuf_printf(out, "}\n");
+	outbuf_free(&text);
+}
+
+void config_print_keys(struct outbuf *out, bool json)
+{
+	for (unsigned section = 0; section < SECTION_COUNT; section++) {
+		const struct config_section_row *row = &config_sections[section];
+
+		if (!json) {
+			section_title(section, out);
+			outbuf_printf(out, "%s: %s%s\n", row->titled ? " \"NAME\"" : "", row->sentence,
+				      row->later ? "; comes with a later version" : "");
+		}
+		for (unsigned i = 0; i < config_nkeys; i++) {
+			if (!(config_keys[i].sections & (1u << section)))
+				continue;
+			if (json)
+				print_key_json(&config_keys[i], section, out);
+			else if (!config_keys[i].is_limit || section == SECTION_SITE)
+				print_key(&config_keys[i], out);
+		}
+	}
+}

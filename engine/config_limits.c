@@ -1,0 +1,164 @@
+/* Which value of a limit holds: the nearest along the lane's axis. The places where a limit may be written are put in a
+ * row, nearest first, once; then each key goes along the row until one has it. The table of keys does the rest, so a
+ * new limit is merged and explained without a line here. */
+#include "config_keys.h"
+
+#include <string.h>
+
+enum { ROW_MAX = 128 + 5 }; /* a name has at most 127 labels */
+
+struct seat {
+	const struct limits *limits;
+	const char *kind;
+	struct slice title, inner; /* inner: the source in a site */
+};
+
+struct row {
+	struct seat seats[ROW_MAX];
+	unsigned n;
+};
+
+static void add(struct row *row, const struct limits *limits, const char *kind, struct slice title, struct slice inner)
+{
+	if (row->n < ROW_MAX)
+		row->seats[row->n++] = (struct seat){limits, kind, title, inner};
+}
+
+static void add_domain(struct row *row, const struct config *config, struct slice name)
+{
+	struct map_node *node = map_find(&config->domains_by_name, name);
+
+	if (node) {
+		const struct config_domain *domain = MAP_OWNER(node, struct config_domain, node);
+
+		add(row, &domain->limits, "domain", domain->name, SLICE_NONE);
+	}
+}
+
+/* The next wider pattern for a domain: "*.b.example", then "*.example" for a.b.example. rest shrinks with it, room has
+ * 256 bytes. False when there is none. */
+static bool widen(struct slice *rest, char *room, struct slice *pattern)
+{
+	size_t dot = slice_find(*rest, '.');
+	struct slice tail = slice_skip(*rest, dot);
+
+	if (tail.len < 2 || tail.len >= 255)
+		return false;
+	room[0] = '*';
+	memcpy(room + 1, tail.ptr, tail.len);
+	*pattern = (struct slice){room, tail.len + 1};
+	*rest = slice_skip(tail, 1);
+	return true;
+}
+
+static void add_suffixes(struct row *row, const struct config *config, struct slice domain)
+{
+	struct slice pattern;
+	char room[256];
+
+	while (widen(&domain, room, &pattern))
+		add_domain(row, config, pattern);
+}
+
+static void add_site_source(struct row *row, const struct config_site *site, struct slice source)
+{
+	for (unsigned i = 0; site && i < site->nsources; i++)
+		if (slice_is(site->sources[i].source, source))
+			add(row, &site->sources[i].limits, "site", site->name, source);
+}
+
+static const struct config_site *site_named(const struct config *config, struct slice name)
+{
+	for (unsigned i = 0; i < config->nsites; i++)
+		if (slice_is(config->sites[i].name, name))
+			return &config->sites[i];
+	return NULL;
+}
+
+static void explain(const struct config_key *key, const struct limits *limits, const struct seat *seat,
+		    struct outbuf *why)
+{
+	const struct config_place *place = seat->limits->places ? seat->limits->places[key - config_keys] : NULL;
+
+	outbuf_printf(why, "%s ", key->name);
+	config_value_print(key, limits, why);
+	if (place)
+		outbuf_printf(why, ": %.*s:%u %s", SLICE_ARG(place->file), place->line, seat->kind);
+	else
+		outbuf_printf(why, ": built-in");
+	if (place && seat->title.len)
+		outbuf_printf(why, " \"%.*s\"", SLICE_ARG(seat->title));
+	if (place && seat->inner.len)
+		outbuf_printf(why, " source \"%.*s\"", SLICE_ARG(seat->inner));
+	outbuf_byte(why, '\n');
+}
+
+struct limits config_limits(const struct config *config, struct slice domain, struct slice site_name,
+			    struct slice source, struct outbuf *why)
+{
+	const struct config_site *site = site_named(config, site_name);
+	struct limits limits = limits_unset();
+	struct row row = {.n = 0};
+
+	add_site_source(&row, site, source);
+	add_domain(&row, config, domain);
+	add_suffixes(&row, config, domain);
+	if (site)
+		add(&row, &site->limits, "site", site->name, SLICE_NONE);
+	add_domain(&row, config, SLICE("*"));
+	add(&row, &config->limits, "queue", SLICE_NONE, SLICE_NONE);
+	for (unsigned i = 0; i < LIMIT_KEYS; i++) {
+		const struct config_key *key = &config_keys[i];
+		unsigned at = 0;
+
+		while (at < row.n && !config_value_is_set(key, row.seats[at].limits))
+			at++;
+		if (at == row.n)
+			continue;
+		memcpy((char *)&limits + key->offset, (const char *)row.seats[at].limits + key->offset,
+		       config_kind_size(key->kind));
+		if (why)
+			explain(key, &limits, &row.seats[at], why);
+	}
+	if (limits.burst != LIMIT_UNSET && limits.rate.count > 0)
+		limits.rate.burst = (uint64_t)limits.burst;
+	return limits;
+}
+
+static const struct config_domain *routed(const struct config *config, struct slice name)
+{
+	struct map_node *node = map_find(&config->domains_by_name, name);
+	const struct config_domain *domain = node ? MAP_OWNER(node, struct config_domain, node) : NULL;
+
+	return domain && (domain->nroutes > 0 || domain->relay.len > 0) ? domain : NULL;
+}
+
+const struct config_domain *config_route(const struct config *config, struct slice domain)
+{
+	const struct config_domain *found = routed(config, domain);
+	struct slice pattern;
+	char room[256];
+
+	while (!found && widen(&domain, room, &pattern))
+		found = routed(config, pattern);
+	return found ? found : routed(config, SLICE("*"));
+}
+
+struct session_limits config_session_limits(const struct limits *limits)
+{
+	const int *s = limits->timeout_s;
+
+	return (struct session_limits){
+		.greeting_s = (unsigned)s[TIMEOUT_GREETING],
+		.ehlo_s = (unsigned)s[TIMEOUT_EHLO],
+		.mail_s = (unsigned)s[TIMEOUT_MAIL],
+		.rcpt_s = (unsigned)s[TIMEOUT_RCPT],
+		.data_s = (unsigned)s[TIMEOUT_DATA],
+		.body_s = (unsigned)s[TIMEOUT_BODY],
+		.eom_s = (unsigned)s[TIMEOUT_EOM],
+		.rset_s = (unsigned)s[TIMEOUT_MAIL], /* RFC 5321 names no patience for RSET; it is as quick as MAIL */
+		.quit_s = (unsigned)s[TIMEOUT_QUIT],
+		.messages_max = (unsigned)limits->messages_per_connection, /* unlimited: the largest number */
+		.window_max = (unsigned)limits->window,
+	};
+}
