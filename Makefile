@@ -1,7 +1,7 @@
 # Hikyaku. `make help` lists what there is to make.
 CC       = gcc
 BUILD    = build$(if $(SANITIZER),/$(SANITIZER))
-PKGS     = liburing hiredis libldns libconfuse jansson libpcre2-8 libidn2 libpsl openssl
+PKGS     = liburing hiredis ldns libconfuse jansson libpcre2-8 libidn2 libpsl openssl
 CFLAGS   = -std=gnu11 -O2 -g -Wall -Wextra -Werror -fno-omit-frame-pointer
 CPPFLAGS = -D_GNU_SOURCE -Iengine -I. -MMD -MP $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LDLIBS   = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm
@@ -18,6 +18,7 @@ library  = $(BUILD)/libhikyaku.a
 benches  = $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 units    = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*_test.c))
 sims     = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/sim/*_test.c))
+tools    = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/live/*_tool.c))
 fuzzers  = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
 sim_objs = $(patsubst %.c,$(BUILD)/%.o,$(filter-out %_test.c,$(wildcard tests/sim/*.c)))
 output   = $(if $(SANITIZER),$(BUILD)/hikyaku,hikyaku)
@@ -36,18 +37,23 @@ $(output): $(BUILD)/engine/main.o $(library)
 
 $(library): $(objects)
 	@rm -f $@
-	@ar rcs $@ $^
+	@ar rcsT $@ $^
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-# The functions of the queue travel inside the binary, as bytes.
-$(BUILD)/engine/queue/queue_lua.o: engine/queue/queue.lua
+# The functions of the queue travel inside the binary, as bytes: one text, of its parts in order.
+$(BUILD)/engine/queue/queue_lua.o: engine/queue/queue.lua $(sort $(wildcard engine/queue/lua/*.lua))
 	@mkdir -p $(@D)
-	cd engine/queue && ld -r -b binary -z noexecstack -o $(abspath $@) queue.lua
+	@cat $^ >$(@D)/queue.lua
+	cd $(@D) && ld -r -b binary -z noexecstack -o $(@F) queue.lua
 
-$(BUILD)/bench/%: $(BUILD)/bench/%.o $(library)
+# A bench program of several files has the others in a folder of its name.
+.SECONDEXPANSION:
+$(BUILD)/bench/%: $(BUILD)/bench/%.o $$(addprefix $(BUILD)/,$$(addsuffix .o,$$(basename $$(wildcard bench/$$*/*.c)))) $(library)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/tests/live/%_tool: $(BUILD)/tests/live/%_tool.o $(library)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(library)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
@@ -56,7 +62,7 @@ $(BUILD)/tests/sim/%_test: $(BUILD)/tests/sim/%_test.o $(sim_objs) $(library)
 $(BUILD)/tests/fuzz/%_fuzz: $(BUILD)/tests/fuzz/%_fuzz.o $(BUILD)/tests/fuzz/driver.o $(library)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-tests: $(units) $(sims) $(fuzzers) $(benches) $(output)
+tests: $(units) $(sims) $(fuzzers) $(tools) $(benches) $(output)
 
 check: deps ## every test that takes seconds; no network beyond loopback
 	@$(MAKE) --no-print-directory -j2 tests
