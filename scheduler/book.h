@@ -1,0 +1,32 @@
+/* The scheduler's book: what scheduler.c, domain.c and site.c share, and nobody else sees. */
+#pragma once
+
+#include "scheduler/scheduler.h"
+
+struct scheduler {
+	struct map sites, domains, lists;
+	struct list attention; /* sites for which something may be done */
+	struct list starved;   /* sites that wait for a slot or for room for records */
+	struct list asks;      /* domains whose routes are wanted */
+	struct wheel wheel;
+	struct random random;
+	unsigned slots_free;
+	int records_free; /* below zero while more came than was asked for */
+	bool paused;
+	void (*site_gone)(struct site *site);
+};
+
+/* Found, or made. */
+struct domain *book_domain(struct scheduler *scheduler, struct slice name);
+struct ready *book_list(struct scheduler *scheduler, struct slice name);
+struct site *book_site(struct scheduler *scheduler, const struct site_spec *spec);
+/* Freed if nothing holds it any more. */
+void book_forget_domain(struct scheduler *scheduler, struct domain *domain);
+void book_forget_list(struct scheduler *scheduler, struct ready *list);
+bool book_forget_site(struct scheduler *scheduler, struct site *site, uint64_t now_ms);
+/* Into its site's turn. */
+void book_queue_list(struct scheduler *scheduler, struct ready *list);
+/* The site gets attention. */
+void book_look(struct scheduler *scheduler, struct site *site);
+/* What is to be done for this site now, if anything; sets its timer otherwise. */
+bool site_next(struct scheduler *scheduler, struct site *site, struct next *next, uint64_t now_ms);

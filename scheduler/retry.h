@@ -1,0 +1,17 @@
+/* Retry: how long a delivery waits after an attempt that was not final (RFC 5321 4.5.4.1). */
+#pragma once
+
+#include "base/random.h"
+
+#include <stdint.h>
+
+enum { RETRY_MAX = 16 };
+
+struct retry {
+	unsigned nsteps;
+	uint64_t step_ms[RETRY_MAX]; /* after the first attempt, the second...; the last one repeats */
+	unsigned jitter_percent;     /* a delay is drawn from step ± this much, so that a wave spreads out */
+};
+
+/* The delay after attempt number `attempt` (1 is the first). If the receiver named a time, never less than that. */
+uint64_t retry_delay_ms(const struct retry *retry, unsigned attempt, uint64_t hint_ms, struct random *random);

@@ -1,0 +1,304 @@
+/* The book-keeping around site.c: who gets attention, and what each report changes.
+ *
+ * Attention is a list of sites. A site is put on it by whatever may have made something possible, and taken off when it
+ * has nothing to do; sites on it take turns, one action each, so that a giant with ten thousand things to do delays
+ * nobody. */
+#include "scheduler/book.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+
+struct scheduler *scheduler_new(const struct scheduler_setup *setup, uint64_t now_ms)
+{
+	struct scheduler *scheduler = calloc(1, sizeof(*scheduler));
+
+	CHECK(scheduler != NULL);
+	list_init(&scheduler->attention);
+	list_init(&scheduler->starved);
+	list_init(&scheduler->asks);
+	wheel_init(&scheduler->wheel, now_ms);
+	scheduler->random = random_seeded(setup->seed);
+	scheduler->slots_free = setup->slots;
+	scheduler->records_free = (int)setup->records;
+	scheduler->site_gone = setup->site_gone;
+	return scheduler;
+}
+
+void scheduler_free(struct scheduler *scheduler)
+{
+	MAP_EACH (node, &scheduler->lists) {
+		struct ready *list = MAP_OWNER(node, struct ready, node);
+
+		free((char *)list->name.ptr);
+		free(list);
+	}
+	MAP_EACH (node, &scheduler->domains) {
+		struct domain *domain = MAP_OWNER(node, struct domain, node);
+
+		free((char *)domain->name.ptr);
+		free(domain);
+	}
+	MAP_EACH (node, &scheduler->sites) {
+		struct site *site = MAP_OWNER(node, struct site, node);
+
+		if (scheduler->site_gone)
+			scheduler->site_gone(site);
+		free(site->lanes);
+		free((char *)site->name.ptr);
+		free(site);
+	}
+	map_free(&scheduler->lists);
+	map_free(&scheduler->domains);
+	map_free(&scheduler->sites);
+	free(scheduler);
+}
+
+void book_look(struct scheduler *scheduler, struct site *site)
+{
+	if (list_is_empty(&site->attention))
+		list_push(&scheduler->attention, &site->attention);
+}
+
+static void on_site_due(struct timer *timer, uint64_t now_ms)
+{
+	struct site *site = MAP_OWNER(timer, struct site, timer);
+
+	if (!book_forget_site(site->scheduler, site, now_ms))
+		book_look(site->scheduler, site);
+}
+
+struct site *scheduler_routed(struct scheduler *scheduler, struct slice name, const struct site_spec *spec,
+			      uint64_t now_ms)
+{
+	struct domain *domain = book_domain(scheduler, name);
+	struct site *site = book_site(scheduler, spec), *before = domain->site;
+
+	(void)now_ms;
+	if (!site->timer.fire) {
+		timer_init(&site->timer, on_site_due);
+		site->scheduler = scheduler;
+	}
+	site->unroutable = spec->unroutable;
+	for (unsigned i = 0; i < site->nlanes && i < spec->nlanes; i++)
+		lane_limit(&site->lanes[i], &spec->limits[i]);
+	domain->routes_until_ms = spec->routes_until_ms;
+	domain->asked = domain->leaving = false;
+	list_remove(&domain->asking);
+	if (before != site) {
+		site->ndomains++;
+		if (before && --before->ndomains == 0)
+			book_look(scheduler, before);
+		domain->site = site;
+	}
+	LIST_EACH (link, &domain->lists)
+		book_queue_list(scheduler, LIST_OWNER(link, struct ready, of_domain));
+	book_look(scheduler, site);
+	return site;
+}
+
+void scheduler_offer(struct scheduler *scheduler, struct slice name, uint64_t now_ms)
+{
+	struct ready *list = book_list(scheduler, name);
+	struct domain *domain = list->domain;
+
+	(void)now_ms;
+	if (list->leasing)
+		list->more = true;
+	else if (list_is_empty(&list->turn))
+		book_queue_list(scheduler, list);
+	if (!domain->site && !domain->asked && list_is_empty(&domain->asking))
+		list_push(&scheduler->asks, &domain->asking);
+}
+
+void scheduler_release(struct scheduler *scheduler, struct domain *domain)
+{
+	domain->leaving = true;
+	LIST_EACH (link, &domain->lists) {
+		struct ready *list = LIST_OWNER(link, struct ready, of_domain);
+
+		if (!list->leasing) {
+			book_forget_list(scheduler, list);
+			if (link_next == &domain->lists)
+				return; /* the domain may be gone with its last list */
+		}
+	}
+}
+
+static bool next_ask(struct scheduler *scheduler, struct next *next)
+{
+	struct list *link = list_pop(&scheduler->asks);
+
+	if (!link)
+		return false;
+	struct domain *domain = LIST_OWNER(link, struct domain, asking);
+
+	domain->asked = true;
+	*next = (struct next){.kind = NEXT_ASK, .domain = domain};
+	return true;
+}
+
+bool scheduler_next(struct scheduler *scheduler, struct next *next, uint64_t now_ms)
+{
+	struct list *link;
+
+	while (!next_ask(scheduler, next)) {
+		if (!(link = list_pop(&scheduler->attention)))
+			return false;
+		if (site_next(scheduler, LIST_OWNER(link, struct site, attention), next, now_ms)) {
+			list_push(&scheduler->attention, link); /* again, after the others */
+			return true;
+		}
+	}
+	return true;
+}
+
+void scheduler_leased(struct scheduler *scheduler, struct ready *list, unsigned got, uint64_t remaining,
+		      uint64_t now_ms)
+{
+	struct lane *lane = list->leasing;
+
+	(void)now_ms;
+	CHECK(lane != NULL && lane->asked >= list->asked);
+	lane->asked -= list->asked;
+	list->leasing = NULL;
+	list->remaining = remaining;
+	if (got && remaining && got == list->asked && lane->nready == 0)
+		lane_ran_dry(lane);
+	book_look(scheduler, lane->site);
+	if (list->domain->leaving || (remaining == 0 && !list->more))
+		book_forget_list(scheduler, list);
+	else
+		book_queue_list(scheduler, list);
+}
+
+/* One who waited for a slot or for room gets attention. */
+static void feed_starved(struct scheduler *scheduler)
+{
+	struct list *link = list_pop(&scheduler->starved);
+
+	if (link)
+		book_look(scheduler, LIST_OWNER(link, struct site, starved));
+}
+
+static void slot_free(struct scheduler *scheduler)
+{
+	scheduler->slots_free++;
+	feed_starved(scheduler);
+}
+
+static uint64_t rest_ms(struct scheduler *scheduler, const struct lane *lane, uint64_t delay_ms)
+{
+	return delay_ms ? delay_ms : retry_delay_ms(&lane->limits.retry, lane->failures + 1, 0, &scheduler->random);
+}
+
+static void close_one(struct scheduler *scheduler, struct lane *lane, bool idle)
+{
+	CHECK(lane->open > 0 && (!idle || lane->idle > 0));
+	lane->open--;
+	lane->idle -= idle;
+	slot_free(scheduler);
+}
+
+void scheduler_report(struct scheduler *scheduler, struct lane *lane, const struct report *report, uint64_t now_ms)
+{
+	switch (report->kind) {
+	case REPORT_OPENED:
+		CHECK(lane->opening > 0);
+		lane->opening--;
+		lane->open++;
+		lane->idle++;
+		break;
+	case REPORT_BUSY:
+		CHECK(lane->idle > 0);
+		lane->idle--;
+		return; /* nothing becomes possible by it */
+	case REPORT_IDLE:
+		lane->idle++;
+		CHECK(lane->idle <= lane->open);
+		break;
+	case REPORT_CLOSED: close_one(scheduler, lane, report->idle); break;
+	case REPORT_UNREACHABLE:
+		lane_failed(lane, rest_ms(scheduler, lane, report->delay_ms), report->why, now_ms);
+		/* fall through */
+	case REPORT_UNOPENED:
+		CHECK(lane->opening > 0);
+		lane->opening--;
+		slot_free(scheduler);
+		break;
+	case REPORT_DELIVERED: lane_succeeded(lane, report->recipients, now_ms); break;
+	case REPORT_SLOWER: lane_failed(lane, rest_ms(scheduler, lane, report->delay_ms), report->why, now_ms); break;
+	}
+	book_look(scheduler, lane->site);
+}
+
+void scheduler_look(struct scheduler *scheduler, struct lane *lane)
+{
+	book_look(scheduler, lane->site);
+}
+
+void scheduler_hold(struct scheduler *scheduler, struct domain *domain)
+{
+	domain->outstanding++;
+	scheduler->records_free--;
+}
+
+void scheduler_drop(struct scheduler *scheduler, struct domain *domain)
+{
+	CHECK(domain->outstanding > 0);
+	domain->outstanding--;
+	scheduler->records_free++;
+	feed_starved(scheduler);
+	book_forget_domain(scheduler, domain);
+}
+
+void scheduler_pause(struct scheduler *scheduler, bool paused)
+{
+	if (scheduler->paused == paused)
+		return;
+	scheduler->paused = paused;
+	if (!paused)
+		MAP_EACH (node, &scheduler->sites)
+			book_look(scheduler, MAP_OWNER(node, struct site, node));
+}
+
+void scheduler_tick(struct scheduler *scheduler, uint64_t now_ms)
+{
+	wheel_turn(&scheduler->wheel, now_ms);
+}
+
+uint64_t scheduler_wait_ms(const struct scheduler *scheduler, uint64_t now_ms, uint64_t cap_ms)
+{
+	if (!list_is_empty(&scheduler->attention) || !list_is_empty(&scheduler->asks))
+		return 0;
+	return wheel_wait_ms(&scheduler->wheel, now_ms, cap_ms);
+}
+
+struct domain *scheduler_domain(struct scheduler *scheduler, struct slice name)
+{
+	struct map_node *node = map_find(&scheduler->domains, name);
+
+	return node ? MAP_OWNER(node, struct domain, node) : NULL;
+}
+
+struct ready *scheduler_list(struct scheduler *scheduler, struct slice name)
+{
+	struct map_node *node = map_find(&scheduler->lists, name);
+
+	return node ? MAP_OWNER(node, struct ready, node) : NULL;
+}
+
+const struct map *scheduler_sites(const struct scheduler *scheduler)
+{
+	return &scheduler->sites;
+}
+
+unsigned scheduler_slots_free(const struct scheduler *scheduler)
+{
+	return scheduler->slots_free;
+}
+
+struct random *scheduler_random(struct scheduler *scheduler)
+{
+	return &scheduler->random;
+}

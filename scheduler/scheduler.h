@@ -1,0 +1,105 @@
+/* The scheduler: who may send what now.
+ *
+ * Pure: no clock, no network, no Redis; time and chance come in as arguments, and what should be done comes out of
+ * scheduler_next, one action at a time. The engine does it and reports back.
+ *
+ *     scheduler_offer(s, "b:a.example:acme:nov", now);         a list has mail
+ *     scheduler_routed(s, domain, &spec, now);                 where its mail goes
+ *     while (scheduler_next(s, &next, now))
+ *             switch (next.kind) {
+ *             case NEXT_ASK:     ask the DNS about next.domain
+ *             case NEXT_LEASE:   lease next.count records of next.list for next.lane
+ *             case NEXT_CONNECT: open a connection on next.lane
+ *             case NEXT_SEND:    an idle connection of next.lane may take mail
+ *             case NEXT_RETURN:  give what waits on next.lane back to the queue: it rests
+ *             }
+ *     scheduler_leased(...); scheduler_report(...);            what became of it
+ *     scheduler_tick(s, now);                                  time has passed
+ *
+ * Only sites for which something can be done are looked at: a site that waits for a time has a timer, one that waits
+ * for mail or an answer waits for that. A hundred thousand throttled domains cost nothing. */
+#pragma once
+
+#include "scheduler/site.h"
+
+struct scheduler;
+
+struct scheduler_setup {
+	unsigned slots;	  /* connections in all */
+	unsigned records; /* records in memory in all */
+	uint64_t seed;
+	void (*site_gone)(struct site *site); /* frees site->target; may be NULL */
+};
+
+/* Where a domain's mail goes: the name that makes the site, and the limits of each lane (one a source). */
+struct site_spec {
+	struct slice name;
+	const struct lane_limits *limits; /* borrowed; nlanes of them */
+	unsigned nlanes;
+	uint64_t routes_until_ms; /* ask again then */
+	bool unroutable;	  /* the DNS says why mail cannot go; ask before the next lease after that time */
+};
+
+enum next_kind { NEXT_ASK, NEXT_LEASE, NEXT_CONNECT, NEXT_SEND, NEXT_RETURN };
+
+struct next {
+	enum next_kind kind;
+	struct domain *domain;
+	struct ready *list;
+	struct lane *lane;
+	unsigned count;
+};
+
+/* What happened on a lane. */
+enum report_kind {
+	REPORT_OPENED,	 /* a connection is made and greeted; it counts as idle */
+	REPORT_BUSY,	 /* an idle connection took a transaction */
+	REPORT_IDLE,	 /* a busy one has none any more */
+	REPORT_CLOSED,	 /* an open one is gone, from idle or busy as `idle` says */
+	REPORT_UNOPENED, /* one being opened is gone for a reason that is not the site's (no slot, no source address) */
+	REPORT_UNREACHABLE, /* one being opened could not be: no host of the site would talk to us */
+	REPORT_DELIVERED,   /* recipients were accepted */
+	REPORT_SLOWER,	    /* the site says: too much */
+};
+
+struct report {
+	enum report_kind kind;
+	bool idle;	     /* CLOSED */
+	unsigned recipients; /* DELIVERED */
+	uint64_t delay_ms;   /* UNREACHABLE, SLOWER: rest at least so long; 0: by the lane's schedule */
+	struct slice why;    /* what the site said */
+};
+
+struct scheduler *scheduler_new(const struct scheduler_setup *setup, uint64_t now_ms);
+void scheduler_free(struct scheduler *scheduler);
+
+/* The list has mail (it became non-empty). Its domain must have been routed, otherwise NEXT_ASK comes first. The name
+ * is as in queue/record.h. */
+void scheduler_offer(struct scheduler *scheduler, struct slice list, uint64_t now_ms);
+/* Where the domain's mail goes from now on. Returns its site; a new one has target NULL. */
+struct site *scheduler_routed(struct scheduler *scheduler, struct slice domain, const struct site_spec *spec,
+			      uint64_t now_ms);
+/* The domain goes to another worker: nothing more of it is leased. Forgotten when nothing of it is outstanding. */
+void scheduler_release(struct scheduler *scheduler, struct domain *domain);
+bool scheduler_next(struct scheduler *scheduler, struct next *next, uint64_t now_ms);
+/* The answer to NEXT_LEASE: got records have come, remaining are left in the list. */
+void scheduler_leased(struct scheduler *scheduler, struct ready *list, unsigned got, uint64_t remaining,
+		      uint64_t now_ms);
+void scheduler_report(struct scheduler *scheduler, struct lane *lane, const struct report *report, uint64_t now_ms);
+/* Something about the lane has changed (mail came to its ready list, records were settled): look at it again. */
+void scheduler_look(struct scheduler *scheduler, struct lane *lane);
+/* Records in memory: taken when they come, given when they are settled. */
+void scheduler_hold(struct scheduler *scheduler, struct domain *domain);
+void scheduler_drop(struct scheduler *scheduler, struct domain *domain);
+/* No new leases and connections (Redis away, drain), or again. */
+void scheduler_pause(struct scheduler *scheduler, bool paused);
+void scheduler_tick(struct scheduler *scheduler, uint64_t now_ms);
+/* How long nothing will come of itself; at most cap_ms. */
+uint64_t scheduler_wait_ms(const struct scheduler *scheduler, uint64_t now_ms, uint64_t cap_ms);
+
+struct domain *scheduler_domain(struct scheduler *scheduler, struct slice name);
+struct ready *scheduler_list(struct scheduler *scheduler, struct slice name);
+/* For status and reload. */
+const struct map *scheduler_sites(const struct scheduler *scheduler);
+unsigned scheduler_slots_free(const struct scheduler *scheduler);
+struct random *scheduler_random(struct scheduler *scheduler);

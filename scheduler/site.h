@@ -1,0 +1,55 @@
+/* A site: the party at the other end. Domains with the same MX set, or a provider named in the configuration, are one
+ * site, because that is where receivers count.
+ *
+ * A site has its domains' ready lists (what can be leased now), one lane for each of our sources, and one place in the
+ * scheduler's queue of attention, however many domains it has. */
+#pragma once
+
+#include "scheduler/lane.h"
+
+#include "base/map.h"
+#include "base/timer.h"
+
+struct scheduler;
+
+struct site {
+	struct scheduler *scheduler; /* parent */
+	struct map_node node;	     /* by name */
+	struct slice name;	     /* owned; the engine's choice: "google", or the MX set */
+	struct list attention;	     /* on the scheduler's list while something may be done */
+	struct list starved;	     /* on the scheduler's list while it waits for a slot */
+	struct list urgent, bulk;    /* ready lists with mail, in turn; transactional ones apart */
+	struct lane *lanes;	     /* owned; one a source */
+	unsigned nlanes, first_lane; /* the lane that is looked at first, in turn */
+	struct timer timer;	     /* when the next thing that waits by time is due */
+	unsigned ndomains;	     /* domains that belong to it */
+	bool unroutable;	     /* its routes say why mail cannot go: nothing is leased when they have aged */
+	void *target;		     /* the engine's: where to connect */
+};
+
+/* A recipient domain that has mail. */
+struct domain {
+	struct map_node node;	  /* by name */
+	struct slice name;	  /* owned */
+	struct site *site;	  /* the one its mail goes to; NULL until routed */
+	struct list lists;	  /* struct ready of it, all */
+	unsigned outstanding;	  /* deliveries leased and not settled */
+	bool leaving;		  /* released to another worker: nothing more is leased */
+	uint64_t routes_until_ms; /* when to ask the DNS again */
+	struct list asking;	  /* on the scheduler's list of questions to put */
+	bool asked;		  /* put, and not answered yet */
+};
+
+/* A ready list in Redis: recipients of one domain, class, tenant and campaign. */
+struct ready {
+	struct map_node node;  /* by name */
+	struct slice name;     /* owned */
+	struct domain *domain; /* parent */
+	struct list of_domain; /* link */
+	struct list turn;      /* on its site's list while it may have mail and no lease is under way */
+	struct lane *leasing;  /* the lane a lease under way is for; NULL: none */
+	unsigned asked;	       /* records of that lease */
+	bool transactional;
+	bool more;	    /* it became non-empty again while a lease was under way */
+	uint64_t remaining; /* in Redis, as last heard */
+};

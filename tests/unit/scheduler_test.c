@@ -1,0 +1,392 @@
+/* The scheduler by its five calls, with time as an argument: who is asked for, leased, connected, rested, woken. */
+#include "scheduler/scheduler.h"
+
+#include "base/outbuf.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { START_MS = 1000000 };
+
+struct world {
+	struct scheduler *scheduler;
+	uint64_t now_ms;
+};
+
+static int setup(void **state)
+{
+	static struct world world;
+
+	world.now_ms = START_MS;
+	world.scheduler = scheduler_new(&(struct scheduler_setup){100, 1000, 42, NULL}, world.now_ms);
+	*state = &world;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *world = *state;
+
+	scheduler_free(world->scheduler);
+	return 0;
+}
+
+static struct lane_limits plain_limits(void)
+{
+	return (struct lane_limits){.connections = 10,
+				    .messages_per_connection = 100,
+				    .recipients_per_message = 100,
+				    .window = 1,
+				    .retry = {.nsteps = 2, .step_ms = {60000, 120000}}};
+}
+
+static struct site *route(struct world *world, const char *domain, const char *site, struct lane_limits limits)
+{
+	struct site_spec spec = {slice_of(site), &limits, 1, world->now_ms + 3600000, false};
+
+	return scheduler_routed(world->scheduler, slice_of(domain), &spec, world->now_ms);
+}
+
+static void offer(struct world *world, const char *list)
+{
+	scheduler_offer(world->scheduler, slice_of(list), world->now_ms);
+}
+
+static struct next expect(struct world *world, enum next_kind kind)
+{
+	struct next next;
+
+	assert_true(scheduler_next(world->scheduler, &next, world->now_ms));
+	assert_int_equal(next.kind, kind);
+	return next;
+}
+
+static void expect_nothing(struct world *world)
+{
+	struct next next;
+
+	assert_false(scheduler_next(world->scheduler, &next, world->now_ms));
+}
+
+/* Answers a lease: got records, all prepared and ready on the lane. */
+static void leased(struct world *world, const struct next *next, unsigned got, uint64_t remaining)
+{
+	for (unsigned i = 0; i < got; i++)
+		scheduler_hold(world->scheduler, next->domain);
+	next->lane->nready += got;
+	scheduler_leased(world->scheduler, next->list, got, remaining, world->now_ms);
+}
+
+static void report(struct world *world, struct lane *lane, enum report_kind kind)
+{
+	struct report report = {.kind = kind, .recipients = 1, .why = SLICE("because")};
+
+	scheduler_report(world->scheduler, lane, &report, world->now_ms);
+}
+
+static void wait_ms(struct world *world, uint64_t ms)
+{
+	world->now_ms += ms;
+	scheduler_tick(world->scheduler, world->now_ms);
+}
+
+static void a_domain_nobody_knows_is_asked_for(void **state)
+{
+	struct world *world = *state;
+	struct next next;
+
+	offer(world, "b:a.example::");
+	next = expect(world, NEXT_ASK);
+	assert_true(slice_is(next.domain->name, SLICE("a.example")));
+	expect_nothing(world); /* once is enough */
+	route(world, "a.example", "mx.a.example", plain_limits());
+	next = expect(world, NEXT_LEASE);
+	assert_true(slice_is(next.list->name, SLICE("b:a.example::")));
+}
+
+static void mail_then_a_connection_then_sending(void **state)
+{
+	struct world *world = *state;
+	struct next next;
+
+	route(world, "a.example", "a", plain_limits());
+	offer(world, "b:a.example::");
+	next = expect(world, NEXT_LEASE);
+	leased(world, &next, 1, 0);
+	next = expect(world, NEXT_CONNECT);
+	expect_nothing(world); /* one message needs one connection */
+	report(world, next.lane, REPORT_OPENED);
+	expect(world, NEXT_SEND);
+	next.lane->nready = 0;
+	report(world, next.lane, REPORT_BUSY);
+	expect_nothing(world);
+}
+
+static void connections_follow_the_work_up_to_the_limit(void **state)
+{
+	struct world *world = *state;
+	struct lane_limits limits = plain_limits();
+	struct next next;
+	unsigned opened = 0;
+
+	limits.connections = 4;
+	struct lane *lane = &route(world, "a.example", "a", limits)->lanes[0];
+
+	offer(world, "b:a.example::");
+	next = expect(world, NEXT_LEASE);
+	leased(world, &next, 40, 0);
+	lane->window = 100;
+	while (scheduler_next(world->scheduler, &next, world->now_ms)) {
+		assert_int_equal(next.kind, NEXT_CONNECT);
+		opened++;
+	}
+	assert_int_equal(opened, 4);
+	assert_string_equal(lane_wait_name(lane->wait), "nothing");
+}
+
+static void a_refused_lane_rests_and_returns_its_mail(void **state)
+{
+	struct world *world = *state;
+	struct next next;
+	struct lane *lane = &route(world, "a.example", "a", plain_limits())->lanes[0];
+
+	offer(world, "b:a.example::");
+	next = expect(world, NEXT_LEASE);
+	leased(world, &next, 3, 100);
+	expect(world, NEXT_CONNECT);
+	report(world, lane, REPORT_UNREACHABLE);
+	next = expect(world, NEXT_RETURN);
+	lane->nready = 0;
+	expect_nothing(world);
+	assert_string_equal(lane_wait_name(lane->wait), "rest");
+	assert_int_equal(lane->wait_until_ms, START_MS + 60000);
+	assert_string_equal(lane->why, "because");
+	wait_ms(world, 59990);
+	expect_nothing(world);
+	wait_ms(world, 20);
+	next = expect(world, NEXT_LEASE); /* one tries, with little mail */
+	assert_true(next.count <= 4);
+}
+
+static void failures_in_a_row_rest_longer_and_success_forgets(void **state)
+{
+	struct world *world = *state;
+	struct lane *lane = &route(world, "a.example", "a", plain_limits())->lanes[0];
+
+	report(world, lane, REPORT_SLOWER);
+	assert_int_equal(lane->rest_until_ms, START_MS + 60000);
+	wait_ms(world, 60001);
+	report(world, lane, REPORT_SLOWER);
+	assert_int_equal(lane->rest_until_ms, world->now_ms + 120000);
+	report(world, lane, REPORT_DELIVERED);
+	assert_int_equal(lane->failures, 0);
+	assert_false(lane_is_resting(lane, world->now_ms));
+}
+
+static void a_rate_is_waited_for_to_the_millisecond(void **state)
+{
+	struct world *world = *state;
+	struct lane_limits limits = plain_limits();
+	struct next next;
+
+	limits.rate_count = 60;
+	limits.rate_period_ms = 60000;
+	limits.rate_burst = 1;
+	struct lane *lane = &route(world, "a.example", "a", limits)->lanes[0];
+
+	offer(world, "b:a.example::");
+	next = expect(world, NEXT_LEASE);
+	leased(world, &next, 2, 0);
+	expect(world, NEXT_CONNECT);
+	report(world, lane, REPORT_OPENED);
+	expect(world, NEXT_SEND);
+	assert_int_equal(lane_take(lane, 2, world->now_ms), 1);
+	lane->nready = 1;
+	expect_nothing(world);
+	assert_string_equal(lane_wait_name(lane->wait), "rate");
+	assert_int_equal(lane->wait_until_ms, START_MS + 1000);
+	assert_true(scheduler_wait_ms(world->scheduler, world->now_ms, 5000) <= 1004);
+	wait_ms(world, 1004);
+	expect(world, NEXT_SEND);
+}
+
+static void slots_of_the_machine_are_shared(void **state)
+{
+	struct world *world = *state;
+	struct scheduler *scheduler = scheduler_new(&(struct scheduler_setup){1, 1000, 1, NULL}, START_MS);
+	struct world small = {scheduler, START_MS};
+	struct next next, other;
+
+	(void)world;
+	route(&small, "a.example", "a", plain_limits());
+	route(&small, "b.example", "b", plain_limits());
+	offer(&small, "b:a.example::");
+	offer(&small, "b:b.example::");
+	next = expect(&small, NEXT_LEASE);
+	other = expect(&small, NEXT_LEASE);
+	leased(&small, &next, 1, 0);
+	leased(&small, &other, 1, 0);
+	next = expect(&small, NEXT_CONNECT);
+	expect_nothing(&small);
+	report(&small, next.lane, REPORT_UNOPENED); /* the slot is free again: the one who waited gets it */
+	next.lane->nready = 0;
+	struct next second = expect(&small, NEXT_CONNECT);
+
+	assert_ptr_not_equal(second.lane, next.lane);
+	scheduler_free(scheduler);
+}
+
+static void transactional_lists_come_first(void **state)
+{
+	struct world *world = *state;
+	struct next next;
+
+	route(world, "a.example", "a", plain_limits());
+	offer(world, "b:a.example::nov");
+	offer(world, "t:a.example::");
+	next = expect(world, NEXT_LEASE);
+	assert_true(slice_is(next.list->name, SLICE("t:a.example::")));
+}
+
+static void lists_of_a_site_take_turns(void **state)
+{
+	struct world *world = *state;
+	char seen[64] = "";
+	struct next next;
+
+	for (int i = 0; i < 3; i++) {
+		char domain[32], list[32];
+
+		snprintf(domain, sizeof(domain), "d%d.example", i);
+		snprintf(list, sizeof(list), "b:d%d.example::", i);
+		route(world, domain, "one", plain_limits());
+		offer(world, list);
+	}
+	for (int i = 0; i < 6; i++) {
+		next = expect(world, NEXT_LEASE);
+		strncat(seen, next.list->name.ptr + 3, 1);
+		leased(world, &next, 0, 50);
+	}
+	assert_string_equal(seen, "012012");
+}
+
+static void what_came_during_a_lease_is_not_forgotten(void **state)
+{
+	struct world *world = *state;
+	struct next next;
+
+	route(world, "a.example", "a", plain_limits());
+	offer(world, "b:a.example::");
+	next = expect(world, NEXT_LEASE);
+	offer(world, "b:a.example::"); /* drained and filled again while the lease was under way */
+	leased(world, &next, 0, 0);
+	expect(world, NEXT_LEASE);
+}
+
+static void a_drained_domain_is_forgotten(void **state)
+{
+	struct world *world = *state;
+	struct next next;
+
+	route(world, "a.example", "a", plain_limits());
+	offer(world, "b:a.example::");
+	next = expect(world, NEXT_LEASE);
+	leased(world, &next, 1, 0);
+	assert_non_null(scheduler_domain(world->scheduler, SLICE("a.example")));
+	assert_null(scheduler_list(world->scheduler, SLICE("b:a.example::")));
+	next.lane->nready = 0;
+	scheduler_drop(world->scheduler, next.domain);
+	assert_null(scheduler_domain(world->scheduler, SLICE("a.example")));
+	assert_int_equal(scheduler_sites(world->scheduler)->count, 1);
+	while (scheduler_next(world->scheduler, &next, world->now_ms))
+		fail();
+	wait_ms(world, 61000);
+	assert_int_equal(scheduler_sites(world->scheduler)->count, 0);
+}
+
+static void a_domain_moves_to_another_site(void **state)
+{
+	struct world *world = *state;
+	struct next next;
+	struct site *first = route(world, "a.example", "first", plain_limits());
+
+	offer(world, "b:a.example::");
+	assert_int_equal(first->ndomains, 1);
+	struct site *second = route(world, "a.example", "second", plain_limits());
+
+	assert_int_equal(first->ndomains, 0);
+	next = expect(world, NEXT_LEASE);
+	assert_ptr_equal(next.lane->site, second);
+}
+
+static void nothing_new_while_paused(void **state)
+{
+	struct world *world = *state;
+
+	route(world, "a.example", "a", plain_limits());
+	offer(world, "b:a.example::");
+	scheduler_pause(world->scheduler, true);
+	expect_nothing(world);
+	scheduler_pause(world->scheduler, false);
+	expect(world, NEXT_LEASE);
+}
+
+static void a_released_domain_is_leased_no_more(void **state)
+{
+	struct world *world = *state;
+	struct domain *domain;
+
+	route(world, "a.example", "a", plain_limits());
+	offer(world, "b:a.example::");
+	domain = scheduler_domain(world->scheduler, SLICE("a.example"));
+	scheduler_release(world->scheduler, domain);
+	expect_nothing(world);
+	assert_null(scheduler_domain(world->scheduler, SLICE("a.example")));
+}
+
+static void unroutable_mail_waits_for_the_dns(void **state)
+{
+	struct world *world = *state;
+	struct lane_limits limits = plain_limits();
+	struct site_spec spec = {SLICE("unroutable a.example"), &limits, 1, world->now_ms + 30000, true};
+	struct next next;
+
+	scheduler_routed(world->scheduler, SLICE("a.example"), &spec, world->now_ms);
+	offer(world, "b:a.example::");
+	next = expect(world, NEXT_LEASE);
+	leased(world, &next, 0, 5);
+	expect(world, NEXT_LEASE);
+	wait_ms(world, 31000);
+	scheduler_leased(world->scheduler, next.list, 0, 5, world->now_ms);
+	next = (struct next){0};
+	expect(world, NEXT_ASK);
+	expect_nothing(world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_domain_nobody_knows_is_asked_for, setup, teardown),
+		cmocka_unit_test_setup_teardown(mail_then_a_connection_then_sending, setup, teardown),
+		cmocka_unit_test_setup_teardown(connections_follow_the_work_up_to_the_limit, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_refused_lane_rests_and_returns_its_mail, setup, teardown),
+		cmocka_unit_test_setup_teardown(failures_in_a_row_rest_longer_and_success_forgets, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_rate_is_waited_for_to_the_millisecond, setup, teardown),
+		cmocka_unit_test_setup_teardown(slots_of_the_machine_are_shared, setup, teardown),
+		cmocka_unit_test_setup_teardown(transactional_lists_come_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(lists_of_a_site_take_turns, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_came_during_a_lease_is_not_forgotten, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_drained_domain_is_forgotten, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_domain_moves_to_another_site, setup, teardown),
+		cmocka_unit_test_setup_teardown(nothing_new_while_paused, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_released_domain_is_leased_no_more, setup, teardown),
+		cmocka_unit_test_setup_teardown(unroutable_mail_waits_for_the_dns, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
