@@ -45,7 +45,7 @@ static int64_t read_front(struct slice text)
 	struct tm tm = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day};
 	time_t midnight = timegm(&tm);
 
-	if (tm.tm_mon != month - 1 || tm.tm_mday != day)
+	if (tm.tm_mon != month - 1)
 		return -1;
 	return midnight + hour * 3600 + minute * 60 + (second == 60 ? 59 : second);
 }

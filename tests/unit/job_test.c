@@ -17,7 +17,7 @@
 #define JOB(...) "{" OK_FROM "," OK_TO __VA_ARGS__ "}"
 #define TO(...)	 "{" OK_FROM ",\"to\":[" __VA_ARGS__ "]}"
 
-static const struct slice acme_from[] = {{"*@acme.example", 14}};
+static const struct slice acme_from[] = {{"*@Acme.example", 14}};
 static const struct slice acme_pools[] = {{"bulk", 4}};
 static const struct slice pools[] = {{"bulk", 4}, {"fast", 4}};
 static const struct rights_tenant tenants[] = {
