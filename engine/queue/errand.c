@@ -10,7 +10,7 @@ enum { AGAIN_MS = 1000 };
 static void ask_now(struct errand *errand)
 {
 	list_push(&errand->errands->asked, &errand->link);
-	redis_ask_encoded(errand->errands->redis, &errand->ask, NULL, 0, outbuf_slice(&errand->words), errand->count);
+	redis_ask_encoded(errand->errands->redis, &errand->ask, outbuf_slice(&errand->words), errand->count);
 }
 
 static void ask_waiting(struct errands *errands)
@@ -56,10 +56,17 @@ bool errands_are_over(const struct errands *errands)
 	return list_is_empty(&errands->waiting) && list_is_empty(&errands->asked);
 }
 
-void errands_stop(struct errands *errands)
+void errands_end(struct errands *errands)
 {
+	struct list *link;
+
 	CHECK(list_is_empty(&errands->asked));
 	ring_timer_stop(errands->ring, &errands->again);
+	while ((link = list_pop(&errands->waiting))) {
+		struct errand *errand = LIST_OWNER(link, struct errand, link);
+
+		errand->answered(errand, NULL);
+	}
 }
 
 void errand_init(struct errand *errand, void (*answered)(struct errand *errand, const struct redisReply *reply))

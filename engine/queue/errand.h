@@ -6,7 +6,7 @@
  *     errand_init(&lease->errand, on_lease);
  *     errand_word(&lease->errand, SLICE("FCALL"));
  *     ...
- *     errand_send(&queue->errands, &lease->errand);         → answered, once, never with NULL
+ *     errand_send(&queue->errands, &lease->errand);         → answered, once
  *
  * A command answered with an error that is no loss may be handed back with errand_postpone: it is asked again in a
  * second. */
@@ -17,7 +17,8 @@
 struct errands;
 
 struct errand {
-	/* The answer, borrowed for the call. The errand is on no list then: it may be reused, postponed or freed. */
+	/* The answer, borrowed for the call; NULL only from errands_end: there will be none. The errand is on no list
+	 * then: it may be reused, postponed or freed. */
 	void (*answered)(struct errand *errand, const struct redisReply *reply);
 	struct errands *errands; /* parent, once sent */
 	struct outbuf words;	 /* owned: arguments, encoded */
@@ -38,8 +39,8 @@ void errands_init(struct errands *errands, struct ring *ring, struct redis *redi
 /* The connection is up: asks all that wait, oldest first. */
 void errands_up(struct errands *errands);
 bool errands_are_over(const struct errands *errands);
-/* No more asking; for the end, when nothing is under way any more. */
-void errands_stop(struct errands *errands);
+/* For the end, when the connection is closed: whoever waits is answered with NULL. */
+void errands_end(struct errands *errands);
 
 /* Cleared, memory of its words kept. */
 void errand_init(struct errand *errand, void (*answered)(struct errand *errand, const struct redisReply *reply));

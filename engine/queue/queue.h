@@ -20,10 +20,10 @@ struct queue;
 /* Borrowed during queue_open, but the texts for the life of the queue. */
 struct queue_setup {
 	struct redis_server server;
-	struct slice prefix;   /* "hikyaku" */
+	struct slice prefix; /* "hikyaku" */
 	unsigned shard;
 	struct slice instance; /* our name among engines; printable, no ':' */
-	uint64_t epoch;        /* from register */
+	uint64_t epoch;	       /* from register */
 	unsigned worker;       /* lease numbers of workers differ */
 };
 
@@ -64,12 +64,13 @@ struct settlement {
 	struct slice list;
 	struct slice tenant, job;
 	uint32_t index;
-	uint64_t delay_ms;    /* LATER */
-	struct slice record;  /* LATER, HOLD: the bytes it has from now on; BACK: empty */
-	struct slice type;    /* event type, "delivered"...; empty: no event */
-	struct slice to;      /* event: the recipient's address */
-	struct slice data;    /* event: JSON object */
-	struct slice before_type, before_data; /* an event that comes before (uncertain, then delivered); mostly empty */
+	uint64_t delay_ms;   /* LATER */
+	struct slice record; /* LATER, HOLD: the bytes it has from now on; BACK: empty */
+	struct slice type;   /* event type, "delivered"...; empty: no event */
+	struct slice to;     /* event: the recipient's address */
+	struct slice data;   /* event: JSON object */
+	struct slice before_type,
+		before_data; /* an event that comes before (uncertain, then delivered); mostly empty */
 };
 
 struct lease_want {
@@ -80,10 +81,14 @@ struct lease_want {
 enum { LEASE_LISTS_MAX = 64, LEASE_RECORDS_MAX = 256 };
 
 struct queue *queue_open(struct ring *ring, const struct queue_setup *setup, const struct queue_owner *owner);
-/* Closes the connection when all settlements are acknowledged or deadline_ms has passed; then done(who) once. */
+/* Closes the connection when everything asked for is answered and all settlements are acknowledged, or at deadline_ms
+ * (of ring_now_ms); then done(who) once, and queue_free. Records that are still being leased arrive meanwhile and can
+ * be settled; what was not answered by the deadline is not told any more. */
 void queue_close(struct queue *queue, uint64_t deadline_ms, void (*done)(void *who), void *who);
 void queue_free(struct queue *queue);
 
+/* Asks for changed lists now, rather than in the next 10 ms: after this worker's own expansion. */
+void queue_look(struct queue *queue);
 /* At most LEASE_LISTS_MAX lists and LEASE_RECORDS_MAX records in all. */
 void queue_lease(struct queue *queue, const struct lease_want *wants, unsigned nwants);
 void queue_settle(struct queue *queue, const struct settlement *settlement);

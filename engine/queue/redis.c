@@ -370,14 +370,9 @@ void redis_ask(struct redis *redis, struct redis_ask *ask, const struct slice *a
 	ask_now(redis, ask, argv, argc);
 }
 
-void redis_ask_encoded(struct redis *redis, struct redis_ask *ask, const struct slice *head, unsigned nhead,
-		       struct slice encoded, unsigned nencoded)
+void redis_ask_encoded(struct redis *redis, struct redis_ask *ask, struct slice encoded, unsigned argc)
 {
 	CHECK(redis_is_up(redis));
-	struct outbuf *out = begin(redis, ask, nhead + nencoded);
-
-	for (unsigned i = 0; i < nhead; i++)
-		resp_argument(out, head[i]);
-	outbuf_add(out, encoded);
+	outbuf_add(begin(redis, ask, argc), encoded);
 	flush(redis);
 }

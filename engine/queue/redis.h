@@ -61,6 +61,5 @@ void redis_free(struct redis *redis);
 bool redis_is_up(const struct redis *redis);
 /* Asks; the arguments are copied. */
 void redis_ask(struct redis *redis, struct redis_ask *ask, const struct slice *argv, unsigned argc);
-/* The same, where the last arguments have been encoded before (resp_argument): nencoded of them. */
-void redis_ask_encoded(struct redis *redis, struct redis_ask *ask, const struct slice *head, unsigned nhead,
-		       struct slice encoded, unsigned nencoded);
+/* The same, where the arguments have been encoded before (resp_argument), argc of them. */
+void redis_ask_encoded(struct redis *redis, struct redis_ask *ask, struct slice encoded, unsigned argc);

@@ -107,3 +107,16 @@ const char *redis_sync_why(const struct redisContext *redis, const struct redisR
 	snprintf(room, RING_WHY_MAX, "%s", redis->err ? redis->errstr : "no answer");
 	return room;
 }
+
+struct slice redis_sync_info(struct slice info, const char *name)
+{
+	struct slice key = slice_of(name);
+
+	while (info.len) {
+		struct slice line = slice_trim(slice_until(&info, '\n'));
+
+		if (slice_starts(line, key) && line.len > key.len && line.ptr[key.len] == ':')
+			return slice_skip(line, key.len + 1);
+	}
+	return SLICE_NONE;
+}

@@ -26,3 +26,5 @@ void redis_sync_append(struct redisContext *redis, const struct slice *argv, uns
 struct redisReply *redis_sync_reply(struct redisContext *redis);
 /* Into room (RING_WHY_MAX bytes): what went wrong, from the context's error or an error reply (may be NULL). */
 const char *redis_sync_why(const struct redisContext *redis, const struct redisReply *reply, char *room);
+/* The value of a line "name:value" in the text of INFO; SLICE_NONE if there is none. */
+struct slice redis_sync_info(struct slice info, const char *name);

@@ -1,0 +1,160 @@
+/* A batch is an errand whose words are encoded as the settlements come: one growing buffer per batch, none per
+ * settlement. Batches rest after use, so in a steady state nothing is allocated.
+ *
+ * With several batches under way Redis is behind, and a batch grows to 128: Redis reads 16 KB a turn of its loop from a
+ * connection and syncs its file once a turn, so with fsync always a larger call is settled as fast as a small one
+ * (measured: 13,000 a second in batches of 32, 50,000 in batches of 128).
+ *
+ * A batch that Redis answers with an error is asked again in a second for as long as it takes: each item is harmless to
+ * repeat, and forgetting one would lose an outcome. */
+#include "queue/settle.h"
+
+#include "base/check.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+
+enum { ITEMS_MAX = 32, ITEMS_BUSY_MAX = 128, BUSY = 4, BYTES_MAX = 256 << 10, WAIT_MS_MAX = 5 };
+
+struct batch {
+	struct errand errand;
+	struct settle *settle; /* parent */
+	unsigned items;
+};
+
+static void batch_rest(struct batch *batch)
+{
+	if (batch->errand.words.size > 2 * BYTES_MAX)
+		outbuf_free(&batch->errand.words);
+	list_push_front(&batch->settle->resting, &batch->errand.link);
+}
+
+static void count(struct settle *settle, struct slice letters)
+{
+	for (size_t i = 0; i < letters.len; i++) {
+		settle->done += letters.ptr[i] == 'O';
+		settle->already += letters.ptr[i] == 'A';
+		settle->stale += letters.ptr[i] == 'S';
+	}
+}
+
+static void on_settled(struct errand *errand, const struct redisReply *reply)
+{
+	struct batch *batch = LIST_OWNER(errand, struct batch, errand);
+	struct settle *settle = batch->settle;
+	struct slice letters = resp_text(reply);
+	uint64_t stale = settle->stale;
+
+	if (!reply) {
+		batch_rest(batch);
+		return;
+	}
+	if (resp_error(reply) != RESP_FINE || letters.len != batch->items) {
+		log_error("settling %u deliveries: Redis answers \"%s\"; trying again", batch->items,
+			  LOG_TEXT(letters));
+		errand_postpone(errand);
+		return;
+	}
+	count(settle, letters);
+	settle->unsettled -= batch->items;
+	settle->under_way--;
+	batch_rest(batch);
+	settle->settled(settle, settle->stale > stale);
+}
+
+static struct batch *batch_begin(struct settle *settle)
+{
+	struct list *link = list_pop(&settle->resting);
+	struct batch *batch = link ? LIST_OWNER(link, struct batch, errand.link) : calloc(1, sizeof(*batch));
+
+	CHECK(batch != NULL);
+	batch->settle = settle;
+	batch->items = 0;
+	errand_init(&batch->errand, on_settled);
+	errand_word(&batch->errand, SLICE("FCALL"));
+	errand_word(&batch->errand, SLICE("hikyaku_settle"));
+	errand_word(&batch->errand, SLICE("1"));
+	errand_word(&batch->errand, settle->shard->base);
+	errand_word(&batch->errand, settle->shard->instance);
+	errand_number(&batch->errand, settle->shard->epoch);
+	return batch;
+}
+
+static void batch_add(struct batch *batch, const struct settlement *settlement)
+{
+	struct errand *errand = &batch->errand;
+	char verb = (char)settlement->verb;
+
+	errand_number(errand, settlement->lease);
+	errand_number(errand, settlement->position);
+	errand_word(errand, (struct slice){&verb, 1});
+	errand_word(errand, settlement->tenant);
+	errand_word(errand, settlement->job);
+	errand_number(errand, settlement->index);
+	errand_number(errand, settlement->delay_ms);
+	errand_word(errand, settlement->list);
+	errand_word(errand, settlement->record);
+	errand_word(errand, settlement->type);
+	errand_word(errand, settlement->to);
+	errand_word(errand, settlement->data);
+	errand_word(errand, settlement->before_type);
+	errand_word(errand, settlement->before_data);
+	batch->items++;
+}
+
+void settle_now(struct settle *settle)
+{
+	struct batch *batch = settle->filling;
+
+	if (!batch)
+		return;
+	settle->filling = NULL;
+	ring_timer_stop(settle->ring, &settle->timer);
+	settle->under_way++;
+	errand_send(settle->errands, &batch->errand);
+}
+
+void settle_add(struct settle *settle, const struct settlement *settlement)
+{
+	if (!settle->filling) {
+		settle->filling = batch_begin(settle);
+		ring_timer(settle->ring, &settle->timer, ring_now_ms(settle->ring) + WAIT_MS_MAX);
+	}
+	struct batch *batch = settle->filling;
+
+	batch_add(batch, settlement);
+	settle->unsettled++;
+	if (batch->items >= (settle->under_way < BUSY ? ITEMS_MAX : ITEMS_BUSY_MAX) ||
+	    batch->errand.words.len > BYTES_MAX)
+		settle_now(settle);
+}
+
+static void on_time(struct timer *timer, uint64_t now_ms)
+{
+	(void)now_ms;
+	settle_now(LIST_OWNER(timer, struct settle, timer));
+}
+
+void settle_open(struct settle *settle, struct ring *ring, struct errands *errands, const struct shard *shard,
+		 void (*settled)(struct settle *settle, bool fenced))
+{
+	*settle = (struct settle){.ring = ring, .errands = errands, .shard = shard, .settled = settled};
+	list_init(&settle->resting);
+	timer_init(&settle->timer, on_time);
+}
+
+void settle_free(struct settle *settle)
+{
+	struct list *link;
+
+	ring_timer_stop(settle->ring, &settle->timer);
+	if (settle->filling)
+		batch_rest(settle->filling);
+	settle->filling = NULL;
+	while ((link = list_pop(&settle->resting))) {
+		struct batch *batch = LIST_OWNER(link, struct batch, errand.link);
+
+		outbuf_free(&batch->errand.words);
+		free(batch);
+	}
+}
