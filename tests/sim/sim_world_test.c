@@ -192,9 +192,7 @@ static void test_datagrams(void **state)
 	(void)state;
 	assert_int_equal(ask_times(1, NULL, true), 100);
 	assert_int_equal(ask_times(1, NULL, false), 0); /* and the receive ended, or it would not be over */
-	unsigned some = ask_times(2, &(struct sim_faults){.lose = 300}, true);
-
-	assert_true(some > 20 && some < 80);
+	assert_in_range(ask_times(2, &(struct sim_faults){.lose = 300}, true), 20, 80);
 	assert_true(ask_times(3, &(struct sim_faults){.repeat = 300}, true) > 120);
 }
 
@@ -372,16 +370,16 @@ static void break_send_after_close(void)
 	ring_send(broken_ring, &broken_sending, &broken_socket, &broken_iov, 1);
 }
 
-static void break_socket_left(void)
-{
-	ring_free(broken_ring);
-}
-
 static void break_socket_connected(void)
 {
 	struct address address = port(25);
 
 	ring_connect(broken_ring, &broken_connecting, &broken_socket, RING_STREAM, &address, NULL);
+}
+
+static void break_socket_left(void)
+{
+	ring_free(broken_ring);
 }
 
 static void no_break(void)

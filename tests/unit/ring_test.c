@@ -380,7 +380,7 @@ static void test_unix_socket(void **state)
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/redis.sock", dir);
 	address.un.sun_family = AF_UNIX;
-	strcpy(address.un.sun_path, path);
+	memcpy(address.un.sun_path, path, strlen(path) + 1);
 	conn_connect(conn, &address);
 	assert_int_equal(conn->connected, -ENOENT);
 	conn_close(conn, false);
