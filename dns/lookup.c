@@ -47,9 +47,10 @@ static void want_free(struct want *want)
 void lookup_free(struct lookup *lookup)
 {
 	want_free(&lookup->mail);
-	for (unsigned i = 0; i < MX_HOSTS_MAX; i++)
+	for (unsigned i = 0; lookup->addresses && i < lookup->mx.nhosts; i++)
 		for (unsigned family = 0; family < MX_FAMILIES; family++)
 			want_free(&lookup->addresses[i][family]);
+	free(lookup->addresses);
 	routes_free(lookup->routes);
 	arena_free(&lookup->arena);
 	free(lookup);
@@ -138,6 +139,8 @@ static void lookup_want_addresses(struct lookup *lookup)
 {
 	static const enum dns_type types[MX_FAMILIES] = {DNS_A, DNS_AAAA};
 
+	lookup->addresses = calloc(lookup->mx.nhosts, sizeof(*lookup->addresses));
+	CHECK(lookup->addresses != NULL);
 	lookup->pending = lookup->mx.nhosts * MX_FAMILIES;
 	for (unsigned i = 0; i < lookup->mx.nhosts; i++)
 		for (unsigned family = 0; family < MX_FAMILIES; family++) {

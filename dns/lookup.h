@@ -50,8 +50,8 @@ struct lookup {
 	unsigned pending;		  /* wants not done */
 	uint64_t expires_ms;
 	struct mx mx;
-	struct want mail; /* the MX question */
-	struct want addresses[MX_HOSTS_MAX][MX_FAMILIES];
+	struct want mail;		       /* the MX question */
+	struct want (*addresses)[MX_FAMILIES]; /* owned: of each host */
 	char room[DNS_NAME_MAX];
 };
 
