@@ -5,15 +5,16 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-void mail_field(struct mail_error *error, const char *format, ...)
+bool mail_field(struct mail_error *error, const char *format, ...)
 {
 	va_list args;
 
 	if (!error)
-		return;
+		return false;
 	va_start(args, format);
 	vsnprintf(error->field, sizeof(error->field), format, args);
 	va_end(args);
+	return false;
 }
 
 bool mail_fail(struct mail_error *error, const char *code, const char *format, ...)

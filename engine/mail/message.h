@@ -25,7 +25,7 @@
 struct message;
 
 struct message_limits {
-	size_t bytes_max;          /* of a rendered message; 0: 25 MB */
+	size_t bytes_max; /* of a rendered message; 0: 25 MB */
 };
 
 /* NULL and error when it cannot be sent as it is: syntax, missing From, bare headers, too large, NUL... */
@@ -35,24 +35,24 @@ void message_free(struct message *message);
 
 /* Who it is for. All borrowed. Lookup order of a variable: recipient, job, the message's defaults; "hk.*" first. */
 struct merge {
-	struct slice address, name;   /* the recipient; name may be empty */
-	struct slice rcpt;            /* its id, or its index as text */
+	struct slice address, name; /* the recipient; name may be empty */
+	struct slice rcpt;	    /* its id, or its index as text */
 	struct slice tenant, job;
-	struct slice vars, job_vars;  /* packs; see base/pack.h */
-	struct slice headers;         /* pack of the recipient's own headers; over the message's; may be empty */
-	struct slice hostname;        /* for Message-ID and hk.verp */
-	uint64_t date_ms;             /* wall clock: for Date */
-	uint64_t nonce;               /* makes the Message-ID unique, and the same for every attempt */
+	struct slice vars, job_vars; /* packs; see base/pack.h */
+	struct slice headers;	     /* pack of the recipient's own headers; over the message's; may be empty */
+	struct slice hostname;	     /* for Message-ID and hk.verp */
+	uint64_t date_ms;	     /* wall clock: for Date */
+	uint64_t nonce;		     /* makes the Message-ID unique, and the same for every attempt */
 };
 
 /* The message of one recipient. Valid until the arena is reset; literals until the message is freed. */
 struct rendered {
 	struct iovec *iov;
 	unsigned niov;
-	uint64_t wire_bytes;          /* of iov */
-	uint64_t size;                /* octets of the message: no stuffing, no final dot (RFC 1870) */
-	bool eight_bit, utf8;         /* needs 8BITMIME; needs SMTPUTF8 (a raw UTF-8 header) */
-	struct slice message_id;      /* with < and > */
+	uint64_t wire_bytes;	 /* of iov */
+	uint64_t size;		 /* octets of the message: no stuffing, no final dot (RFC 1870) */
+	bool eight_bit, utf8;	 /* needs 8BITMIME; needs SMTPUTF8 (a raw UTF-8 header) */
+	struct slice message_id; /* with < and > */
 };
 
 /* False with error when a variable is missing or a value may not stand where it is used. */

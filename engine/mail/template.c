@@ -24,18 +24,25 @@ bool template_has_tags(struct slice text)
 	return find_text(text, SLICE("{{")) < text.len;
 }
 
+void place_advance(struct place *place, struct slice text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i];
+
+		if (c == '\n') {
+			place->line++;
+			place->column = 1;
+		} else if (c != '\r' && ((unsigned char)c & 0xc0) != 0x80) {
+			place->column++;
+		}
+	}
+}
+
 struct place template_place(struct slice text, const char *at)
 {
 	struct place place = {1, 1};
 
-	for (const char *p = text.ptr; p < at; p++) {
-		if (*p == '\n') {
-			place.line++;
-			place.column = 1;
-		} else if (*p != '\r' && ((unsigned char)*p & 0xc0) != 0x80) {
-			place.column++;
-		}
-	}
+	place_advance(&place, slice_head(text, (size_t)(at - text.ptr)));
 	return place;
 }
 

@@ -50,3 +50,5 @@ struct place {
 	unsigned line, column;
 };
 struct place template_place(struct slice text, const char *at);
+/* Moves a place on over text that follows it. */
+void place_advance(struct place *place, struct slice text);
