@@ -30,7 +30,7 @@ static bool parse_ip(struct address *address, struct slice text, uint16_t port)
 	char ip[INET6_ADDRSTRLEN];
 	unsigned char bytes[16];
 
-	if (text.len >= sizeof(ip) || text.len == 0)
+	if (text.len == 0 || text.len >= sizeof(ip) || slice_find(text, '\0') != text.len)
 		return false;
 	memcpy(ip, text.ptr, text.len);
 	ip[text.len] = '\0';
@@ -48,7 +48,7 @@ static bool parse_unix(struct address *address, struct slice path)
 	struct address a = {.len = sizeof(a.un)};
 
 	a.un.sun_family = AF_UNIX;
-	if (path.len == 0 || path.len >= sizeof(a.un.sun_path))
+	if (path.len == 0 || path.len >= sizeof(a.un.sun_path) || slice_find(path, '\0') != path.len)
 		return false;
 	memcpy(a.un.sun_path, path.ptr, path.len);
 	*address = a;
@@ -134,15 +134,26 @@ struct prefix {
 };
 
 static const struct prefix private_v4[] = {
-	{{0}, 8},           {{10}, 8},          {{100, 64}, 10},    {{127}, 8},     {{169, 254}, 16},
-	{{172, 16}, 12},    {{192, 0, 0}, 24},  {{192, 168}, 16},   {{198, 18}, 15}, {{224}, 4},
-	{{240}, 4},
+	{{0}, 8},	   /* this network, RFC 791 */
+	{{10}, 8},	   /* RFC 1918 */
+	{{100, 64}, 10},   /* behind a carrier's NAT, RFC 6598 */
+	{{127}, 8},	   /* this host */
+	{{169, 254}, 16},  /* link-local, RFC 3927 */
+	{{172, 16}, 12},   /* RFC 1918 */
+	{{192, 0, 0}, 24}, /* protocol assignments, RFC 6890 */
+	{{192, 168}, 16},  /* RFC 1918 */
+	{{198, 18}, 15},   /* benchmarks, RFC 2544 */
+	{{224}, 4},	   /* multicast */
+	{{240}, 4},	   /* reserved, and broadcast */
 };
 
 static const struct prefix private_v6[] = {
-	{{0}, 127},      /* :: and ::1 */
-	{{0xfc}, 7},     /* unique local */
-	{{0xfe, 0x80}, 10}, {{0xfe, 0xc0}, 10}, {{0xff}, 8},
+	{{0x00, 0x64, 0xff, 0x9b, 0x00, 1}, 48}, /* translation of private IPv4, RFC 8215 */
+	{{0x01}, 64},				 /* discard, RFC 6666 */
+	{{0xfc}, 7},				 /* unique local, RFC 4193 */
+	{{0xfe, 0x80}, 10},			 /* link-local */
+	{{0xfe, 0xc0}, 10},			 /* site-local, RFC 3879 */
+	{{0xff}, 8},				 /* multicast */
 };
 
 static bool has_prefix(const unsigned char *bytes, const struct prefix *prefix)
@@ -161,20 +172,33 @@ static bool is_private_v4(const unsigned char *bytes)
 	return false;
 }
 
+/* The IPv4 address that an IPv6 one stands for, or NULL. */
+static const unsigned char *hidden_v4(const unsigned char *bytes)
+{
+	static const struct prefix last_four[] = {
+		{{[10] = 0xff, [11] = 0xff}, 96}, /* mapped, ::ffff:0:0/96 */
+		{{[8] = 0xff, [9] = 0xff}, 96},	  /* translated, ::ffff:0:0:0/96 */
+		{{0x00, 0x64, 0xff, 0x9b}, 96},	  /* NAT64, RFC 6052 */
+		{{0}, 96},			  /* compatible, RFC 4291 2.5.5.1; also :: and ::1 */
+	};
+	static const struct prefix six_to_four = {{0x20, 0x02}, 16}; /* RFC 3056: it follows at once */
+
+	for (size_t i = 0; i < sizeof(last_four) / sizeof(last_four[0]); i++)
+		if (has_prefix(bytes, &last_four[i]))
+			return bytes + 12;
+	return has_prefix(bytes, &six_to_four) ? bytes + 2 : NULL;
+}
+
 bool address_is_private(const struct address *address)
 {
-	static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff}, nat64[12] = {0x00, 0x64, 0xff, 0x9b};
-
 	if (address->len == 0 || address->sa.sa_family == AF_UNIX)
 		return true;
 	if (address->sa.sa_family == AF_INET)
 		return is_private_v4((const unsigned char *)&address->in.sin_addr);
-	const unsigned char *bytes = address->in6.sin6_addr.s6_addr;
+	const unsigned char *bytes = address->in6.sin6_addr.s6_addr, *hidden = hidden_v4(bytes);
 
-	if (memcmp(bytes, mapped, 12) == 0 || memcmp(bytes, nat64, 12) == 0)
-		return is_private_v4(bytes + 12);
-	if (bytes[0] == 0x20 && bytes[1] == 0x02) /* 6to4 carries it in bytes 2 to 5 */
-		return is_private_v4(bytes + 2);
+	if (hidden)
+		return is_private_v4(hidden);
 	for (size_t i = 0; i < sizeof(private_v6) / sizeof(private_v6[0]); i++)
 		if (has_prefix(bytes, &private_v6[i]))
 			return true;

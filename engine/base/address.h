@@ -24,14 +24,15 @@ enum { ADDRESS_TEXT_MAX = 128 };
 /* From four or sixteen bytes in network order, as DNS gives them; port in host order. */
 struct address address_v4(const void *bytes, uint16_t port);
 struct address address_v6(const void *bytes, uint16_t port);
-/* Reads one of the texts above; without a port, port_default. False if it is none of them. */
+/* Reads one of the texts above; without a port, port_default. An IPv6 address with a port needs its brackets. False
+ * if it is none of them. */
 bool address_parse(struct address *address, struct slice text, uint16_t port_default);
 /* As text into room of ADDRESS_TEXT_MAX, with and without the port; returns the slice of it. */
 struct slice address_text(const struct address *address, char *room);
 struct slice address_ip_text(const struct address *address, char *room);
 uint16_t address_port(const struct address *address);
 bool address_is_equal(const struct address *a, const struct address *b);
-/* Not a place on the public internet: this host, private, link-local, carrier, multicast, documentation of "this
- * network", and IPv6 forms that hide such an IPv4 address. Mail never goes there unless the configuration
- * allows it (RFC 6890; REQUIREMENTS MX-13). */
+/* Not a place on the public internet: this host, private, link-local, carrier, multicast, reserved, unix sockets, and
+ * IPv6 forms that hide such an IPv4 address. Mail never goes there unless the configuration allows it (RFC 6890).
+ * Addresses for documentation do not count: nobody is there, and tests like them. */
 bool address_is_private(const struct address *address);

@@ -28,6 +28,7 @@ static void arena_grow(struct arena *arena, size_t n)
 
 void *arena_alloc(struct arena *arena, size_t n)
 {
+	CHECK(n <= SIZE_MAX / 2);
 	n = (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
 	if (!arena->chunk || arena->chunk->size - arena->used < n)
 		arena_grow(arena, n);

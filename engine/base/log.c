@@ -2,6 +2,8 @@
  * blocks or fails must not stop the mail: the file is non-blocking, and what it does not take is dropped. */
 #include "base/log.h"
 
+#include "base/check.h"
+
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -69,6 +71,7 @@ const char *log_printable(char *room, size_t size, struct slice text)
 {
 	size_t n = 0;
 
+	CHECK(size > 0);
 	for (size_t i = 0; i < text.len && n + 5 < size; i++) {
 		unsigned char c = (unsigned char)text.ptr[i];
 

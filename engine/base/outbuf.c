@@ -15,6 +15,7 @@ char *outbuf_room(struct outbuf *out, size_t n)
 	if (out->size - out->len < n) {
 		size_t size = out->size ? out->size : 128;
 
+		CHECK(n <= SIZE_MAX / 4 && out->len <= SIZE_MAX / 4);
 		while (size - out->len < n)
 			size *= 2;
 		out->ptr = realloc(out->ptr, size);
