@@ -33,7 +33,7 @@ enum { DNS_SERVERS_MAX = 4, ROUTES_MAX = 32, ROUTE_NAME_MAX = 256 };
 	X(ROUTES_FOUND, "found", ACTION_DELIVERED, CATEGORY_NONE, "")                                          \
 	X(ROUTES_NO_DOMAIN, "no domain", ACTION_NEVER, CATEGORY_BAD_DOMAIN, "5.1.2")      /* NXDOMAIN */       \
 	X(ROUTES_NULL_MX, "null MX", ACTION_NEVER, CATEGORY_BAD_DOMAIN, "5.1.10")         /* RFC 7505 */       \
-	X(ROUTES_NO_ADDRESS, "no address", ACTION_NEVER, CATEGORY_NO_ROUTE, "5.4.4")      /* MX, no usable address */ \
+	X(ROUTES_NO_ADDRESS, "no address", ACTION_NEVER, CATEGORY_NO_ROUTE, "5.4.4")      /* of no MX host */  \
 	X(ROUTES_FORBIDDEN, "forbidden", ACTION_NEVER, CATEGORY_NO_ROUTE, "5.4.4")        /* only private ones */ \
 	X(ROUTES_LOOP, "loop", ACTION_NEVER, CATEGORY_NO_ROUTE, "5.4.6")                  /* CNAMEs, or we ourselves */ \
 	X(ROUTES_LATER, "later", ACTION_LATER, CATEGORY_NETWORK, "4.4.3")                 /* SERVFAIL, time-out, nonsense */

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { HEADER_SIZE = 12, OPT_SIZE = 11, NAME_MAX_TEXT = 512 };
+enum { HEADER_SIZE = 12, OPT_SIZE = 11, NAME_TEXT_MAX = 512 };
 
 struct question {
 	char room[256];
@@ -62,6 +62,12 @@ static bool question_read(struct question *question, const unsigned char *p, siz
 	return true;
 }
 
+/* The decimal digits of n at room; how many. */
+static size_t digits(char *room, unsigned n)
+{
+	return (size_t)snprintf(room, 12, "%u", n);
+}
+
 /* The text of a template: $ is the domain, # the index, %[a-b] a number drawn by seed. */
 static struct slice expand(char *room, struct slice template, struct slice domain, unsigned index, uint64_t seed)
 {
@@ -70,18 +76,17 @@ static struct slice expand(char *room, struct slice template, struct slice domai
 	unsigned from, to;
 	int used;
 
-	for (; template.len > 0 && len + 300 < NAME_MAX_TEXT; template = slice_skip(template, 1)) {
-		char text[64];
+	for (; template.len > 0 && len + 300 < NAME_TEXT_MAX; template = slice_skip(template, 1)) {
+		char text[40];
 
-		snprintf(text, sizeof(text), "%.*s", (int)(template.len < 40 ? template.len : 40), template.ptr);
+		snprintf(text, sizeof(text), "%.*s", SLICE_ARG(slice_head(template, sizeof(text) - 1)));
 		if (template.ptr[0] == '$') {
 			memcpy(room + len, domain.ptr, domain.len);
 			len += domain.len;
 		} else if (template.ptr[0] == '#')
-			len += (size_t)sprintf(room + len, "%u", index);
+			len += digits(room + len, index);
 		else if (sscanf(text, "%%[%u-%u]%n", &from, &to, &used) == 2 && from <= to) {
-			len += (size_t)sprintf(room + len, "%u",
-					       from + (unsigned)random_below(&random, to - from + 1u));
+			len += digits(room + len, from + (unsigned)random_below(&random, to - from + 1u));
 			template = slice_skip(template, (size_t)used - 1);
 		} else
 			room[len++] = template.ptr[0];
@@ -133,7 +138,7 @@ enum { SECTION_ANSWER = 6, SECTION_AUTHORITY = 8, SECTION_ADDITIONAL = 10 };
 static void address_put(struct reply *reply, const struct question *question, struct slice template, uint64_t seed,
 			unsigned ttl_s)
 {
-	char text[NAME_MAX_TEXT];
+	char text[NAME_TEXT_MAX];
 	unsigned char ip[16];
 	struct slice expanded = expand(text, template, SLICE_NONE, 0, seed);
 	bool is_v6 = slice_find(expanded, ':') < expanded.len;
@@ -145,8 +150,8 @@ static void address_put(struct reply *reply, const struct question *question, st
 
 static void entry_put(struct reply *reply, const struct question *question, const struct entry *entry, unsigned ttl_s)
 {
-	unsigned char data[NAME_MAX_TEXT + 2];
-	char text[NAME_MAX_TEXT];
+	unsigned char data[NAME_TEXT_MAX + 2];
+	char text[NAME_TEXT_MAX];
 	uint64_t seed = slice_hash(question->name);
 
 	for (unsigned n = 1; n <= entry->times; n++) {
