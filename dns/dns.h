@@ -58,7 +58,7 @@ struct routes {
 	uint64_t expires_ms;          /* monotonic: by TTL, clamped (30 s to 24 h; negative to 5 min; later to 30 s) */
 	bool implicit;                /* there was no MX: the domain's own address (RFC 5321 5.1) */
 	unsigned nhosts, nroutes;
-	const struct slice *hosts;    /* nhosts MX names in lower case, by preference, equals shuffled; owned by routes */
+	const struct slice *hosts;    /* nhosts MX names, lower case, by preference, equals shuffled; owned by routes */
 	const struct route *route;    /* nroutes, in the order to try; both families of a host interleaved */
 };
 
