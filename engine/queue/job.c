@@ -107,7 +107,7 @@ static bool check_times(const char *prefix, uint64_t not_before_ms, uint64_t exp
 
 /* Its times, from the job where it does not say. One that starts later than the job would by default end with it gets
  * the same time from its own start. */
-static bool settle_times(const struct job_reading *reading, struct recipient *recipient, const char *prefix,
+static bool settle_times(const struct job_reading *reading, struct addressee *recipient, const char *prefix,
 			 struct refusal *refusal)
 {
 	const struct job *job = reading->job;
@@ -122,7 +122,7 @@ static bool settle_times(const struct job_reading *reading, struct recipient *re
 }
 
 /* What a recipient may have in this job only. */
-static void check_recipient(struct job_reading *reading, struct recipient *recipient)
+static void check_recipient(struct job_reading *reading, struct addressee *recipient)
 {
 	const struct job *job = reading->job;
 	const struct rights_tenant *tenant = rights_tenant(&reading->limits.rights, job->tenant);
@@ -138,23 +138,23 @@ static void check_recipient(struct job_reading *reading, struct recipient *recip
 			      SLICE_ARG(job->tenant), SLICE_ARG(recipient->from));
 	}
 	if (!good)
-		recipient_refuse(recipient, &refusal, &reading->job->arena);
+		addressee_refuse(recipient, &refusal, &reading->job->arena);
 }
 
 static void read_recipients(struct job_reading *reading)
 {
 	struct job *job = reading->job;
 	struct map addresses = {0};
-	struct recipient_limits limits = {.variables_bytes_max = reading->limits.variables_bytes_max,
+	struct addressee_limits limits = {.variables_bytes_max = reading->limits.variables_bytes_max,
 					  .tags_bytes_max = TAGS_BYTES_MAX,
 					  .headers_bytes_max = HEADERS_BYTES_MAX};
 	size_t count = json_array_size(reading->to);
 
 	job->recipients = arena_alloc(&job->arena, count * sizeof(*job->recipients));
 	for (size_t i = 0; i < count; i++) {
-		struct recipient *recipient = &job->recipients[job->nrecipients];
+		struct addressee *recipient = &job->recipients[job->nrecipients];
 
-		if (recipient_read(recipient, json_array_get(reading->to, i), (uint32_t)i, &limits, &job->arena,
+		if (addressee_read(recipient, json_array_get(reading->to, i), (uint32_t)i, &limits, &job->arena,
 				   &reading->scratch))
 			check_recipient(reading, recipient);
 		if (!recipient->refusal && job->dedupe) {

@@ -11,7 +11,7 @@
  * compiles the message: here it is only known which message is meant. */
 #pragma once
 
-#include "queue/recipient.h"
+#include "queue/addressee.h"
 #include "queue/rights.h"
 
 enum { JOB_ID_MAX = 128, JOB_TENANT_MAX = 64, JOB_NAME_MAX = 128 };
@@ -50,7 +50,7 @@ struct job {
 	uint64_t ttl_s;
 	uint64_t not_before_ms;	      /* 0: at once */
 	uint64_t expires_ms;	      /* always set */
-	struct recipient *recipients; /* without those that "dedupe" removed; their times are set, the job's where
+	struct addressee *recipients; /* without those that "dedupe" removed; their times are set, the job's where
 					 they had none */
 	unsigned nrecipients, nrefused;
 };

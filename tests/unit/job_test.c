@@ -264,7 +264,7 @@ static void times(void **state)
 		{TO("{\"address\":\"a@b.c\",\"not_before\":\"2027-03-24T09:00:00Z\"}"), "E_RANGE", "to[0].not_before"},
 		{TO("{\"address\":\"a@b.c\",\"expires\":\"2026-01-01T00:00:00Z\"}"), "E_RANGE", "to[0].expires"},
 		{"{" OK_FROM ",\"expires\":\"2026-11-25T09:00:00Z\",\"to\":[{\"address\":\"a@b.c\",\"not_before\":"
-			     "\"2026-11-26T09:00:00Z\"}]}",
+		 "\"2026-11-26T09:00:00Z\"}]}",
 		 "E_RANGE", "to[0].expires"},
 	};
 	struct job job;
@@ -361,7 +361,7 @@ static void whole_job(void **state)
 	assert_true(job.transactional && job.merge && !job.partial && !job.dedupe);
 	assert_int_equal(job.message_kind, JOB_RAW);
 	assert_int_equal(job.nrecipients, 2);
-	struct recipient *ann = &job.recipients[0], *bob = &job.recipients[1];
+	struct addressee *ann = &job.recipients[0], *bob = &job.recipients[1];
 
 	assert_true(slice_is(ann->address, SLICE("ann@a.example")) && slice_is(ann->domain, SLICE("a.example")));
 	assert_int_equal(ann->expires_ms, NOW + 2 * 86400000ULL);

@@ -1,6 +1,6 @@
 /* A table of keys with a function each. What a key means alone is checked here; how two of them agree (times), and how
  * they agree with the job, in job.c. */
-#include "queue/recipient.h"
+#include "queue/addressee.h"
 
 #include "queue/mailbox.h"
 #include "queue/variables.h"
@@ -12,8 +12,8 @@ enum { ID_MAX = 128, NAME_MAX_BYTES = 255, SENDER_MAX = 512, HEADER_NAME_MAX = 1
 
 /* Reading one: what all the functions below are given. */
 struct reading {
-	struct recipient *recipient;
-	const struct recipient_limits *limits;
+	struct addressee *recipient;
+	const struct addressee_limits *limits;
 	struct arena *arena;
 	struct outbuf *scratch;
 	struct refusal refusal;
@@ -37,7 +37,7 @@ static bool mailbox_for(struct slice text, const char *field, struct mailbox *ma
 
 static bool read_address(struct reading *reading, const json_t *value)
 {
-	struct recipient *recipient = reading->recipient;
+	struct addressee *recipient = reading->recipient;
 	struct mailbox mailbox;
 
 	if (!json_is_string(value))
@@ -203,13 +203,13 @@ static bool read_object(struct reading *reading, const json_t *object)
 	return true;
 }
 
-bool recipient_read(struct recipient *recipient, const json_t *element, uint32_t index,
-		    const struct recipient_limits *limits, struct arena *arena, struct outbuf *scratch)
+bool addressee_read(struct addressee *recipient, const json_t *element, uint32_t index,
+		    const struct addressee_limits *limits, struct arena *arena, struct outbuf *scratch)
 {
 	struct reading reading = {.recipient = recipient, .limits = limits, .arena = arena, .scratch = scratch};
 	bool good;
 
-	*recipient = (struct recipient){.index = index};
+	*recipient = (struct addressee){.index = index};
 	snprintf(reading.field, sizeof(reading.field), "to[%u]", index);
 	if (json_is_string(element))
 		good = read_address(&reading, element);
@@ -219,11 +219,11 @@ bool recipient_read(struct recipient *recipient, const json_t *element, uint32_t
 		good = refuse(&reading.refusal, "E_TYPE", reading.field, "expected an address or an object, found %s",
 			      document_kind(element));
 	if (!good)
-		recipient_refuse(recipient, &reading.refusal, arena);
+		addressee_refuse(recipient, &reading.refusal, arena);
 	return good;
 }
 
-void recipient_refuse(struct recipient *recipient, const struct refusal *refusal, struct arena *arena)
+void addressee_refuse(struct addressee *recipient, const struct refusal *refusal, struct arena *arena)
 {
 	if (recipient->refusal)
 		return;

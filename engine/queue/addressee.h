@@ -1,4 +1,4 @@
-/* A recipient: one element of a job's "to", read and checked.
+/* An addressee: one recipient as the job has it, an element of a job's "to", read and checked.
  *
  *     "ann@a.example"
  *     {"address": "bob@b.example", "id": "4711", "name": "Bob B.", "vars": {…}, "tags": {…}, "from": "…",
@@ -12,7 +12,7 @@
 #include "base/arena.h"
 #include "base/map.h"
 
-struct recipient {
+struct addressee {
 	struct map_node node; /* in the job's map of addresses while "dedupe" is looked at */
 	uint32_t index;	      /* in "to" */
 	bool utf8;	      /* the local part needs SMTPUTF8 */
@@ -26,16 +26,16 @@ struct recipient {
 	struct refusal *refusal;	    /* parent: the job's arena; NULL: it is fine */
 };
 
-struct recipient_limits {
+struct addressee_limits {
 	size_t variables_bytes_max, tags_bytes_max, headers_bytes_max;
 };
 
 /* Reads the element with that index; every text is copied into the arena. scratch is for the reader and may be reset
  * by anybody afterwards. False, and recipient->refusal, when it cannot be taken. */
-bool recipient_read(struct recipient *recipient, const json_t *element, uint32_t index,
-		    const struct recipient_limits *limits, struct arena *arena, struct outbuf *scratch);
+bool addressee_read(struct addressee *recipient, const json_t *element, uint32_t index,
+		    const struct addressee_limits *limits, struct arena *arena, struct outbuf *scratch);
 /* Gives it a refusal, unless it has one: the first is told. */
-void recipient_refuse(struct recipient *recipient, const struct refusal *refusal, struct arena *arena);
+void addressee_refuse(struct addressee *recipient, const struct refusal *refusal, struct arena *arena);
 /* An envelope sender: empty, a mailbox, or one with {{variables}}, which stand for something later. The canonical form
  * goes into the arena. */
 bool sender_read(const json_t *value, const char *field, struct slice *from, struct arena *arena,
