@@ -105,7 +105,7 @@ struct session {
 	struct reply held;	/* heard before its turn: the reply to a message still in a send */
 	struct iovec *iov;	/* owned */
 	unsigned niov, iov_size;
-	size_t send_bytes; /* of the send at hand */
+	size_t send_bytes, covered; /* of the send at hand; of commands, those that are in its iov */
 
 	struct tx *slots[SESSION_SLOTS];	/* borrowed: given and not popped; a ring */
 	unsigned first, ntx;			/* the oldest; how many */
@@ -116,7 +116,7 @@ struct session {
 
 	uint64_t now_ms, deadline_ms;
 	uint64_t slow_until_ms;	     /* a receiver said slower: nothing rides behind until then */
-	unsigned nmails, nfinished;  /* MAIL commands said; messages that got their last reply */
+	unsigned nmails, nfinished;  /* MAIL commands said; transactions that are over */
 	unsigned recipients_learned; /* from 452; 0: nothing */
 	unsigned ngroup, nheard;     /* commands of the latest send; replies heard since */
 	unsigned window, nclean;     /* transactions that may be under way; clean ones since it last grew */
@@ -126,10 +126,12 @@ struct session {
 	bool is_holding;   /* held is one, and nothing is read until the send is done */
 	bool clock_unsure; /* the deadline was set when the time was not known */
 	bool pipelining, windowed;
-	bool rset_due;	      /* the server has a transaction open that is over for us */
-	bool body_refused;    /* the latest reply refused a message at its end */
-	bool wide_verdict;    /* ... and for more than the message */
-	bool suspect, proved; /* of the window; see window.c */
+	bool rset_said;	     /* and MAIL has not been said since */
+	bool rset_due;	     /* the server has a transaction open that is over for us */
+	bool body_refused;   /* the latest reply refused a message at its end */
+	bool wide_verdict;   /* ... and for more than it: for what rides behind it, too */
+	bool probe_refused;  /* the probe's recipient was, as it should be */
+	bool suspect, exact; /* of the window; see window.c */
 	bool found_rset_needed, found_pipelining_broken, found_window_broken, found_window_proved;
 
 	struct outcome outcome;	    /* of the session itself */
@@ -151,7 +153,7 @@ void session_hear(struct session *session, struct slice bytes, uint64_t now_ms);
 void session_lost(struct session *session, int error, uint64_t now_ms);
 /* The deadline has passed. */
 void session_expire(struct session *session, uint64_t now_ms);
-/* No more mail: QUIT as soon as what runs is over. Idempotent. */
+/* No more mail: QUIT as soon as what runs is over; what was given and not begun is not attempted. Idempotent. */
 void session_quit(struct session *session, uint64_t now_ms);
 /* At once, without QUIT: whatever is open is not attempted, or uncertain. */
 void session_abandon(struct session *session);
@@ -172,7 +174,8 @@ unsigned session_recipients_max(const struct session *session);
 /* Gives a transaction; the session has it until session_over returns it. Only after session_wants. */
 void session_give(struct session *session, struct tx *tx);
 /* A transaction that is over, each recipient of it with its outcome; NULL when there is none. In the order given,
- * unless later ones were never begun. */
+ * unless later ones were never begun. One whose bytes are in a send is kept until session_said, even when the session
+ * is closed: the kernel may still read them. */
 struct tx *session_over(struct session *session);
 
 /* Fills send with what may be said now. False: nothing. The session may not be asked again until session_said. */
@@ -182,7 +185,8 @@ void session_said(struct session *session, size_t bytes, uint64_t now_ms);
 
 /* When patience ends; 0 while nothing is waited for (ready and idle: the owner decides how long). */
 uint64_t session_deadline_ms(const struct session *session);
-/* It is over: close the socket. Every transaction has been, or can now be, popped by session_over. */
+/* It is over: close the socket. Every transaction has been, or can now be, popped by session_over (those in a send:
+ * after session_said). */
 bool session_is_closed(const struct session *session);
 enum session_end session_end(const struct session *session);
 /* The outcome of the session itself when it ended with an error (a refused greeting, 421, a loss before any

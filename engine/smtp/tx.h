@@ -38,6 +38,7 @@ struct tx {
 	unsigned nheard;			/* replies it has given */
 	uint64_t body_handed;			/* octets of body that are in a send or beyond */
 	uint64_t end_in_send;			/* where the last of them lies in the send at hand; 0: not in it */
+	bool in_send;				/* octets of body are in the send at hand: the kernel may read them */
 	bool mail_accepted, data_open, refused; /* refused: MAIL was, and speaks for all */
 	bool again, bare;			/* to be said once more, and then without parameters */
 	bool lone_dot;				/* the server waits for a message that nobody is to get */

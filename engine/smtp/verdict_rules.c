@@ -299,8 +299,12 @@ const struct verdict_rule verdict_rules[] = {
 	 "unavailable|not available|not ok|recipient*rejected|recipient rejected",
 	 ACTION_NEVER, SCOPE_RECIPIENT, CATEGORY_INVALID_RECIPIENT, false,
 	 "rcpt 550 The mailbox is unavailable"},
-	/* We said something they did not understand, in the right order or not. */
-	{"protocol", ANYWHERE, "500 501 502 503 504 555", "", "",
+	/* RFC 5321 4.1.4: the order is wrong, and we keep it: the session is out of step, the mail is not at fault. */
+	{"out-of-sequence", ANYWHERE, "503", "", "",
+	 ACTION_LATER, SCOPE_CONNECTION, CATEGORY_PROTOCOL, false,
+	 "data 503 Out of order"},
+	/* We said something they did not understand. */
+	{"protocol", ANYWHERE, "500 501 502 504 555", "", "",
 	 ACTION_COUNT, SCOPE_COUNT, CATEGORY_PROTOCOL, false,
 	 "mail 555 Which parameter is that"},
 	{"protocol-code", ANYWHERE, "4 5", "x.5.*", "",
