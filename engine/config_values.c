@@ -451,6 +451,8 @@ void config_value_print(const struct config_key *key, const void *base, struct o
 		outbuf_printf(out, "not set");
 	else if (key->kind == KIND_WORD)
 		outbuf_add(out, word_at(key->words, n));
+	else if (key->kind == KIND_SECONDS)
+		config_duration_print((uint64_t)n * 1000, out);
 	else
-		outbuf_printf(out, "%d%s", n, key->kind == KIND_SECONDS ? "s" : key->kind == KIND_PERCENT ? "%" : "");
+		outbuf_printf(out, "%d%s", n, key->kind == KIND_PERCENT ? "%" : "");
 }

@@ -234,7 +234,7 @@ static const struct bad {
 	{"hostname = \"two words\"", 1, "expected a domain name"},
 	{"domain \"a\" { connections = 0 }", 1, "0 makes no sense"},
 	{"domain \"a\" { connections = ten }", 1, "expected unlimited or a whole number"},
-	{"domain \"a\" { window = unlimited }", 1, "expected a whole number, from 1 to 64"},
+	{"domain \"a\" { window = unlimited }", 1, "expected a whole number, from 1 to 8"},
 	{"domain \"a\" { rate = \"fast\" }\n", 1, "a rate looks like"},
 	{"domain \"a\" { rate = \"0/s\" }\n", 1, "0 makes no sense"},
 	{"domain \"a\" { rate = \"10/0m\" }\n", 1, "0 makes no sense"},

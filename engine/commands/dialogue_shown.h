@@ -1,0 +1,29 @@
+/* One SMTP connection for a person to watch: the engine's own session, driven to its end on a ring, every line told. */
+#pragma once
+
+#include "route_finder.h"
+
+#include "mail/message.h"
+#include "smtp/session.h"
+
+struct dialogue_setup {
+	struct ring *ring; /* borrowed, like all that follows */
+	const struct session_limits *limits;
+	const struct address *to, *from; /* from NULL: any of ours */
+	struct slice helo, sender, recipient;
+	unsigned connect_s;
+	struct message *message; /* NULL: the dialogue ends after RCPT */
+	const struct merge *merge;
+	void (*line)(void *who, bool ours, struct slice line);
+	void *who;
+};
+
+struct dialogue_result {
+	int error;		/* errno of a connection that was not made; then the rest means nothing */
+	bool taken;		/* RCPT was accepted, and nothing was to be sent */
+	bool told;		/* the recipient has an outcome */
+	struct outcome outcome; /* of it, else of the session; its text lies in text */
+	char text[OUTCOME_TEXT_MAX];
+};
+
+struct dialogue_result dialogue_show(const struct dialogue_setup *setup);

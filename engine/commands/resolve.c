@@ -1,0 +1,246 @@
+/* What the engine would do with a domain, and why: the same functions find its routes, its site and its limits. */
+#include "client.h"
+#include "console.h"
+#include "home.h"
+#include "route_finder.h"
+
+#include "queue/mailbox.h"
+
+#include <string.h>
+
+struct resolved {
+	const struct config *config;
+	struct slice domain;
+	struct routes *routes;
+	const struct config_site *site; /* configured; NULL: none */
+	struct outbuf site_name;
+};
+
+/* "connections 10: hikyaku.conf:14 domain \"*\"" apart. */
+struct limit_line {
+	struct slice key, value, decided;
+};
+
+static bool next_limit(struct slice *why, struct limit_line *line)
+{
+	struct slice rest = slice_until(why, '\n');
+	const char *colon = rest.len ? memmem(rest.ptr, rest.len, ": ", 2) : NULL;
+
+	if (!colon)
+		return false;
+	line->decided = slice_skip(rest, (size_t)(colon + 2 - rest.ptr));
+	rest = slice_head(rest, (size_t)(colon - rest.ptr));
+	line->key = slice_until(&rest, ' ');
+	line->value = rest;
+	return true;
+}
+
+static struct slice addresses_of(const struct routes *routes, unsigned host, bool json, struct outbuf *out)
+{
+	char room[ADDRESS_TEXT_MAX];
+	unsigned n = 0;
+
+	outbuf_reset(out);
+	for (unsigned i = 0; i < routes->nroutes; i++) {
+		if (routes->nhosts && routes->route[i].host != host)
+			continue;
+		outbuf_printf(out, "%s", n++ == 0 ? "" : json ? "," : ", ");
+		if (json)
+			outbuf_json_string(out, address_text(&routes->route[i].address, room));
+		else
+			outbuf_add(out, address_text(&routes->route[i].address, room));
+	}
+	return outbuf_slice(out);
+}
+
+static unsigned preference_of(const struct routes *routes, unsigned host)
+{
+	for (unsigned i = 0; i < routes->nroutes; i++)
+		if (routes->route[i].host == host)
+			return routes->route[i].preference;
+	return 0;
+}
+
+static const char *origin_of(const struct resolved *resolved)
+{
+	const struct config_domain *section = config_route(resolved->config, resolved->domain);
+
+	if (resolved->config->divert != DIVERT_NONE)
+		return "divert";
+	if (section && section->nroutes)
+		return "route";
+	return resolved->routes->implicit ? "implicit" : "mx";
+}
+
+static void print_hosts(const struct resolved *resolved, struct outbuf *out)
+{
+	const struct routes *routes = resolved->routes;
+	struct outbuf addresses = {0};
+
+	for (unsigned i = 0; i < routes->nhosts; i++) {
+		struct slice list = addresses_of(routes, i, false, &addresses);
+
+		outbuf_printf(out, "%-9s %u %.*s  %.*s\n", origin_of(resolved), preference_of(routes, i),
+			      SLICE_ARG(routes->hosts[i]), list.len ? (int)list.len : 10,
+			      list.len ? list.ptr : "no address");
+	}
+	if (routes->nhosts == 0 && routes->nroutes) {
+		struct slice list = addresses_of(routes, 0, false, &addresses);
+
+		outbuf_printf(out, "%-9s %.*s\n", origin_of(resolved), SLICE_ARG(list));
+	}
+	outbuf_free(&addresses);
+}
+
+static void print_limits(const struct resolved *resolved, struct slice source, struct outbuf *out)
+{
+	struct outbuf why = {0};
+	struct limit_line line;
+
+	config_limits(resolved->config, resolved->domain, resolved->site ? resolved->site->name : SLICE_NONE, source,
+		      &why);
+	struct slice rest = outbuf_slice(&why);
+
+	while (next_limit(&rest, &line))
+		outbuf_printf(out, "  %-24.*s %-26.*s %.*s\n", SLICE_ARG(line.key), SLICE_ARG(line.value),
+			      SLICE_ARG(line.decided));
+	outbuf_free(&why);
+}
+
+static void print_text(const struct resolved *resolved, struct outbuf *out)
+{
+	const struct routes *routes = resolved->routes;
+
+	outbuf_printf(out, "domain    %.*s: %s%s%s\n", SLICE_ARG(resolved->domain), routes_result_name(routes->result),
+		      routes->reason[0] ? ", " : "", routes->reason);
+	if (resolved->config->divert == DIVERT_DISCARD)
+		outbuf_printf(out, "divert    everything is discarded: nothing is sent anywhere\n");
+	print_hosts(resolved, out);
+	outbuf_printf(out, "site      %.*s%s\n", SLICE_ARG(outbuf_slice(&resolved->site_name)),
+		      resolved->site ? " (configured)" : "");
+	outbuf_printf(out, "limits    of each source\n");
+	print_limits(resolved, SLICE_NONE, out);
+	for (unsigned i = 0; resolved->site && i < resolved->site->nsources; i++) {
+		outbuf_printf(out, "limits    of source %.*s\n", SLICE_ARG(resolved->site->sources[i].source));
+		print_limits(resolved, resolved->site->sources[i].source, out);
+	}
+}
+
+static void print_hosts_json(const struct resolved *resolved, struct outbuf *out)
+{
+	const struct routes *routes = resolved->routes;
+	struct outbuf addresses = {0}, text = {0};
+
+	outbuf_json_raw(out, "hosts", SLICE("["));
+	for (unsigned i = 0; i < routes->nhosts || (i == 0 && routes->nroutes); i++) {
+		struct slice list = addresses_of(routes, i, true, &addresses);
+
+		outbuf_reset(&text);
+		outbuf_printf(&text, "[%.*s]", SLICE_ARG(list));
+		outbuf_printf(out, i ? ",{" : "{");
+		if (i < routes->nhosts) {
+			outbuf_json_text(out, "host", routes->hosts[i]);
+			outbuf_json_number(out, "preference", preference_of(routes, i));
+		}
+		outbuf_json_raw(out, "addresses", outbuf_slice(&text));
+		outbuf_byte(out, '}');
+	}
+	outbuf_byte(out, ']');
+	outbuf_free(&addresses);
+	outbuf_free(&text);
+}
+
+static void print_limits_json(const struct resolved *resolved, struct slice source, struct outbuf *out)
+{
+	struct outbuf why = {0};
+	struct limit_line line;
+	char key[64];
+
+	config_limits(resolved->config, resolved->domain, resolved->site ? resolved->site->name : SLICE_NONE, source,
+		      &why);
+	struct slice rest = outbuf_slice(&why);
+
+	outbuf_byte(out, '{');
+	while (next_limit(&rest, &line)) {
+		snprintf(key, sizeof(key), "%.*s", SLICE_ARG(line.key));
+		outbuf_json_raw(out, key, SLICE("{"));
+		outbuf_json_text(out, "value", line.value);
+		outbuf_json_text(out, "by", line.decided);
+		outbuf_byte(out, '}');
+	}
+	outbuf_byte(out, '}');
+	outbuf_free(&why);
+}
+
+static void print_json(const struct resolved *resolved, struct outbuf *out)
+{
+	const struct routes *routes = resolved->routes;
+
+	outbuf_byte(out, '{');
+	outbuf_json_text(out, "domain", resolved->domain);
+	outbuf_json_text(out, "result", slice_of(routes_result_name(routes->result)));
+	outbuf_json_text(out, "reason", slice_of(routes->reason));
+	outbuf_json_text(out, "origin", slice_of(origin_of(resolved)));
+	print_hosts_json(resolved, out);
+	outbuf_json_text(out, "site", outbuf_slice(&resolved->site_name));
+	outbuf_json_raw(out, "site_configured", resolved->site ? SLICE("true") : SLICE("false"));
+	outbuf_json_raw(out, "limits", SLICE(""));
+	print_limits_json(resolved, SLICE_NONE, out);
+	outbuf_json_raw(out, "source_limits", SLICE("{"));
+	for (unsigned i = 0; resolved->site && i < resolved->site->nsources; i++) {
+		outbuf_printf(out, i ? "," : "");
+		outbuf_json_string(out, resolved->site->sources[i].source);
+		outbuf_byte(out, ':');
+		print_limits_json(resolved, resolved->site->sources[i].source, out);
+	}
+	outbuf_add(out, SLICE("}}\n"));
+}
+
+static int resolve(const struct config *config, struct slice domain, bool json)
+{
+	struct resolved resolved = {.config = config, .domain = domain};
+	struct route_finder finder;
+	struct outbuf out = {0};
+	int status = EXIT_FAILED;
+
+	if (!route_finder_open(&finder, config))
+		return EXIT_FAILED;
+	resolved.routes = route_finder_ask(&finder, domain);
+	resolved.site = config_site_of(config, domain, resolved.routes->hosts, resolved.routes->nhosts);
+	home_site_name(config, domain, resolved.routes, &resolved.site_name);
+	if (resolved.routes->result == ROUTES_FOUND)
+		status = EXIT_DONE;
+	if (json)
+		print_json(&resolved, &out);
+	else
+		print_text(&resolved, &out);
+	console_print(&out);
+	outbuf_free(&out);
+	outbuf_free(&resolved.site_name);
+	routes_free(resolved.routes);
+	route_finder_close(&finder);
+	return status;
+}
+
+int command_resolve(const struct arguments *arguments)
+{
+	struct config *config = client_config(arguments);
+	struct mailbox mailbox;
+	char address[512];
+	enum mailbox_fault fault;
+	int status;
+
+	if (!config)
+		return EXIT_USAGE;
+	/* A domain is read as that of an address, so that it gets the same form and the same checks. */
+	snprintf(address, sizeof(address), "postmaster@%s", arguments->words[0]);
+	fault = mailbox_read(slice_of(address), &mailbox);
+	if (fault) {
+		console_say("the address \"%s\" %s", address, mailbox_fault_sentence(fault));
+		status = EXIT_USAGE;
+	} else {
+		status = resolve(config, mailbox_domain(&mailbox), arguments->json);
+	}
+	config_free(config);
+	return status;
+}
