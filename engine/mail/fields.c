@@ -57,6 +57,8 @@ bool fields_add(struct fields *fields, struct slice name, struct slice value, st
 {
 	if (!header_name_check(name, error))
 		return false;
+	if (template_has_tags(name))
+		return mail_fail(error, "E_TEMPLATE", "a header's name cannot have variables");
 	const struct header_rule *rule = header_rule(name);
 
 	if (rule->origin == HEADER_DROPPED)

@@ -18,13 +18,10 @@ static bool value_check(struct slice name, struct slice value, struct mail_error
 {
 	char who[64];
 
-	/* The usual value has no need of a name for an error. */
-	for (size_t i = 0; i < value.len; i++)
-		if ((unsigned char)value.ptr[i] < ' ' || (unsigned char)value.ptr[i] >= 0x7f) {
-			snprintf(who, sizeof(who), "the value of {{%.*s}}", SLICE_ARG(slice_head(name, 40)));
-			return header_text_check(value, who, error);
-		}
-	return true;
+	if (header_text_check(value, "", NULL))
+		return true;
+	snprintf(who, sizeof(who), "the value of {{%.*s}}", SLICE_ARG(slice_head(name, 40)));
+	return header_text_check(value, who, error);
 }
 
 static bool add_to_uris(struct outbuf *out, const struct mailbox_state *state, struct slice name, struct slice value,
@@ -35,13 +32,15 @@ static bool add_to_uris(struct outbuf *out, const struct mailbox_state *state, s
 	if (!state->angle)
 		return refuse(name, "would stand outside of < and >; write <{{name}}>", error);
 
-	for (size_t i = 0; i < value.len; i++) {
-		unsigned char c = (unsigned char)value.ptr[i];
+	for (size_t i = 0, begin = 0; i <= value.len; i++) {
+		unsigned char c = i < value.len ? (unsigned char)value.ptr[i] : ' ';
 
-		if (c > ' ' && c < 0x7f && !strchr("<>\"\\^`{|}", c)) {
-			outbuf_byte(out, (char)c);
+		if (c > ' ' && c < 0x7f && !strchr("<>\"\\^`{|}", c))
 			continue;
-		}
+		outbuf_add(out, slice_skip(slice_head(value, i), begin));
+		begin = i + 1;
+		if (i == value.len)
+			break;
 		outbuf_byte(out, '%');
 		outbuf_byte(out, hex[c >> 4]);
 		outbuf_byte(out, hex[c & 15]);

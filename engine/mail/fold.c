@@ -1,8 +1,8 @@
 /* Greedy: a word that does not fit goes to the next line. The first word stays behind the name even when it is long,
  * because a first line with nothing but a name is a form some receivers stumble over.
  *
- * Encoded words take whichever of Q and B is shorter for the whole text, and fill what is left of the line first, so a
- * short name in another script costs no fold. */
+ * Encoded words are Q, which people and filters can read, unless that is half as long again as B for the whole text.
+ * They fill what is left of the line first, so a short name in another script costs no fold. */
 #include "mail/fold.h"
 
 #include "mail/header.h"
@@ -134,7 +134,7 @@ static size_t character_width(struct slice text)
 	return width ? width : 1;
 }
 
-static bool is_q_shorter(struct slice text)
+static bool is_q_better(struct slice text)
 {
 	size_t q = 0, bytes = text.len;
 
@@ -144,7 +144,7 @@ static bool is_q_shorter(struct slice text)
 		q += q_width(slice_head(text, n));
 		text = slice_skip(text, n);
 	}
-	return q <= b_width(bytes);
+	return q <= b_width(bytes) * 3 / 2;
 }
 
 /* How many bytes of text, in whole characters, encode into room characters. */
@@ -166,7 +166,7 @@ static size_t bytes_for(struct slice text, bool q, size_t room)
 
 void fold_encoded(struct fold *fold, struct slice blanks, struct slice text)
 {
-	bool q = is_q_shorter(text);
+	bool q = is_q_better(text);
 
 	while (text.len) {
 		size_t taken = fold->column + blanks.len + FRAME;

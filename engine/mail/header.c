@@ -91,10 +91,20 @@ bool header_name_check(struct slice name, struct mail_error *error)
 	return true;
 }
 
+/* The usual value: printable ASCII and nothing else. */
+static bool is_plain(struct slice text)
+{
+	unsigned odd = 0;
+
+	for (size_t i = 0; i < text.len; i++)
+		odd |= (unsigned char)(text.ptr[i] - ' ') >= 0x7f - ' ';
+	return !odd;
+}
+
 bool header_text_check(struct slice text, const char *who, struct mail_error *error)
 {
-	bool ascii = true;
-
+	if (is_plain(text))
+		return true;
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.ptr[i];
 
@@ -105,11 +115,8 @@ bool header_text_check(struct slice text, const char *who, struct mail_error *er
 		if ((c < ' ' && c != '\t') || c == 0x7f)
 			return mail_fail(error, "E_HEADER",
 					 "%s has the control character 0x%02x; a header's value is text", who, c);
-		ascii &= c < 0x80;
 	}
-	if (!ascii && !utf8_is_valid(text))
-		return mail_fail(error, "E_UTF8", "%s is not valid UTF-8", who);
-	return true;
+	return utf8_is_valid(text) || mail_fail(error, "E_UTF8", "%s is not valid UTF-8", who);
 }
 
 /* In a value that is not all ASCII. */

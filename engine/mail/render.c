@@ -46,6 +46,14 @@ static void put(struct render *r, struct slice bytes)
 	add_span(r, NULL, at, bytes.len);
 }
 
+/* Most values have no dot at all. */
+static bool has_dot_line(struct slice text, size_t column)
+{
+	if (slice_find(text, '.') == text.len)
+		return false;
+	return (column == 0 && text.ptr[0] == '.') || memmem(text.ptr, text.len, "\n.", 2);
+}
+
 /* Scratch bytes from begin to their end have been written: they go out. column is where they began. */
 static void put_written(struct render *r, size_t begin, size_t column)
 {
@@ -55,8 +63,7 @@ static void put_written(struct render *r, size_t begin, size_t column)
 	if (written.len == 0)
 		return;
 	r->size += written.len;
-	if (r->form == WIRE_DATA &&
-	    ((column == 0 && written.ptr[0] == '.') || memmem(written.ptr, written.len, "\n.", 2))) {
+	if (r->form == WIRE_DATA && has_dot_line(written, column)) {
 		struct wire_stuffing at = {.line_start = column == 0};
 
 		outbuf_reset(text);
@@ -245,18 +252,33 @@ static bool find_message_id(struct render *r, bool *made, struct mail_error *err
 	return true;
 }
 
+/* What stands for a character of HTML that would mean something; empty for others. */
+static struct slice html_entity(char c)
+{
+	switch (c) {
+	case '&': return SLICE("&amp;");
+	case '<': return SLICE("&lt;");
+	case '>': return SLICE("&gt;");
+	case '"': return SLICE("&quot;");
+	case '\'': return SLICE("&#39;");
+	}
+	return SLICE_NONE;
+}
+
 static void add_html(struct outbuf *out, struct slice value)
 {
+	size_t begin = 0;
+
 	for (size_t i = 0; i < value.len; i++) {
-		switch (value.ptr[i]) {
-		case '&': outbuf_add(out, SLICE("&amp;")); break;
-		case '<': outbuf_add(out, SLICE("&lt;")); break;
-		case '>': outbuf_add(out, SLICE("&gt;")); break;
-		case '"': outbuf_add(out, SLICE("&quot;")); break;
-		case '\'': outbuf_add(out, SLICE("&#39;")); break;
-		default: outbuf_byte(out, value.ptr[i]);
-		}
+		struct slice entity = html_entity(value.ptr[i]);
+
+		if (!entity.len)
+			continue;
+		outbuf_add(out, slice_skip(slice_head(value, i), begin));
+		outbuf_add(out, entity);
+		begin = i + 1;
 	}
+	outbuf_add(out, slice_skip(value, begin));
 }
 
 /* In the header of a part no value may mean anything. */

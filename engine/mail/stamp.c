@@ -2,7 +2,9 @@
  * zone that UTC has no need of. */
 #include "mail/stamp.h"
 
-enum { DAY_MS = 24 * 60 * 60 * 1000 };
+#include <string.h>
+
+enum { DAY_MS = 24 * 60 * 60 * 1000, ROOM = 32 /* more than a date without zone, or the left of an id */ };
 
 #define YEAR_10000_MS 253402300800000ull
 
@@ -26,10 +28,26 @@ static unsigned days_before(unsigned year)
 	return past * 365 + past / 4 - past / 100 + past / 400 - 719162;
 }
 
-static void two_digits(struct outbuf *out, unsigned n)
+static char *digits(char *at, unsigned n, unsigned count)
 {
-	outbuf_byte(out, (char)('0' + n / 10));
-	outbuf_byte(out, (char)('0' + n % 10));
+	for (unsigned i = count; i-- > 0; n /= 10)
+		at[i] = (char)('0' + n % 10);
+	return at + count;
+}
+
+static char *word(char *at, const char *text)
+{
+	memcpy(at, text, 3);
+	return at + 3;
+}
+
+static char *time_of_day(char *at, unsigned second)
+{
+	at = digits(at, second / 3600, 2);
+	*at++ = ':';
+	at = digits(at, second / 60 % 60, 2);
+	*at++ = ':';
+	return digits(at, second % 60, 2);
 }
 
 void stamp_date(struct outbuf *out, uint64_t wall_ms)
@@ -40,36 +58,37 @@ void stamp_date(struct outbuf *out, uint64_t wall_ms)
 		wall_ms = YEAR_10000_MS - 1;
 	unsigned day = (unsigned)(wall_ms / DAY_MS), second = (unsigned)(wall_ms % DAY_MS / 1000);
 	unsigned weekday = day % 7, year = 1970 + day / 366, month = 0;
+	char *at = outbuf_room(out, ROOM), *begin = at;
 
 	while (days_before(year + 1) <= day)
 		year++;
 	day -= days_before(year);
 	for (; day >= month_days(year, month); month++)
 		day -= month_days(year, month);
-	outbuf_add(out, (struct slice){weekdays + 3 * weekday, 3});
-	outbuf_add(out, SLICE(", "));
-	outbuf_number(out, day + 1);
-	outbuf_byte(out, ' ');
-	outbuf_add(out, (struct slice){months + 3 * month, 3});
-	outbuf_byte(out, ' ');
-	outbuf_number(out, year);
-	outbuf_byte(out, ' ');
-	two_digits(out, second / 3600);
-	outbuf_byte(out, ':');
-	two_digits(out, second / 60 % 60);
-	outbuf_byte(out, ':');
-	two_digits(out, second % 60);
+	at = word(at, weekdays + 3 * weekday);
+	*at++ = ',';
+	*at++ = ' ';
+	at = digits(at, day + 1, day + 1 < 10 ? 1 : 2);
+	*at++ = ' ';
+	at = word(at, months + 3 * month);
+	*at++ = ' ';
+	at = digits(at, year, 4);
+	*at++ = ' ';
+	at = time_of_day(at, second);
+	out->len += (size_t)(at - begin);
 	outbuf_add(out, SLICE(" +0000"));
 }
 
 void stamp_message_id(struct outbuf *out, uint64_t nonce, struct slice hostname)
 {
-	static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
+	static const char letters[] = "0123456789abcdefghjkmnpqrstvwxyz";
+	char *at = outbuf_room(out, ROOM), *begin = at;
 
-	outbuf_byte(out, '<');
+	*at++ = '<';
 	for (int shift = 60; shift >= 0; shift -= 5)
-		outbuf_byte(out, digits[nonce >> shift & 31]);
-	outbuf_byte(out, '@');
+		*at++ = letters[nonce >> shift & 31];
+	*at++ = '@';
+	out->len += (size_t)(at - begin);
 	outbuf_add(out, hostname);
 	outbuf_byte(out, '>');
 }
