@@ -15,7 +15,7 @@ endif
 sources  = $(filter-out engine/main.c,$(wildcard engine/*.c engine/*/*.c scheduler/*.c dns/*.c tls/*.c))
 objects  = $(sources:%.c=$(BUILD)/%.o) $(BUILD)/engine/queue/queue_lua.o
 library  = $(BUILD)/libhikyaku.a
-benches  = $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
+benches  = $(patsubst bench/%.c,$(BUILD)/bin/%,$(wildcard bench/*.c))
 units    = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*_test.c))
 sims     = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/sim/*_test.c))
 tools    = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/live/*_tool.c))
@@ -51,7 +51,8 @@ $(BUILD)/engine/queue/queue_lua.o: engine/queue/queue.lua $(sort $(wildcard engi
 
 # A bench program of several files has the others in a folder of its name.
 .SECONDEXPANSION:
-$(BUILD)/bench/%: $(BUILD)/bench/%.o $$(addprefix $(BUILD)/,$$(addsuffix .o,$$(basename $$(wildcard bench/$$*/*.c)))) $(library)
+$(BUILD)/bin/%: $(BUILD)/bench/%.o $$(addprefix $(BUILD)/,$$(addsuffix .o,$$(basename $$(wildcard bench/$$*/*.c)))) $(library)
+	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(BUILD)/tests/live/%_tool: $(BUILD)/tests/live/%_tool.o $(library)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
