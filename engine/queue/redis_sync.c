@@ -1,14 +1,20 @@
 /* hiredis as it is meant to be used, with slices in front and sentences behind. A timeout on every read and write keeps
- * a Redis that hangs from hanging us: the connection is given up then, and the caller makes another. */
+ * a Redis that hangs from hanging us: the connection is given up then, and the caller makes another.
+ *
+ * hiredis 0.14 writes with write(2), which raises SIGPIPE when Redis has just died. A program may need that signal for
+ * its own output, so it is held off here, per thread, rather than ignored for everybody. */
 #include "queue/redis_sync.h"
 
 #include "base/check.h"
 #include "base/log.h"
 
 #include <hiredis/hiredis.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static redisContext *dial(const struct address *address, struct timeval timeout)
 {
@@ -89,9 +95,20 @@ void redis_sync_append(struct redisContext *redis, const struct slice *argv, uns
 
 struct redisReply *redis_sync_reply(struct redisContext *redis)
 {
+	static const struct timespec now = {0};
+	sigset_t pipe, before, pending;
 	void *reply = NULL;
 
-	return redisGetReply(redis, &reply) == REDIS_OK ? reply : NULL;
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	sigpending(&pending);
+	pthread_sigmask(SIG_BLOCK, &pipe, &before);
+	bool replied = redisGetReply(redis, &reply) == REDIS_OK;
+
+	if (!replied && !sigismember(&pending, SIGPIPE))
+		sigtimedwait(&pipe, NULL, &now); /* takes the one that this write made, if it did */
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return replied ? reply : NULL;
 }
 
 struct redisReply *redis_sync_ask(struct redisContext *redis, const struct slice *argv, unsigned argc)

@@ -5,8 +5,9 @@
  *                                                  LATERth at first as later), until RECORDS are acknowledged
  *     queue_tool server STATE_DIR FSYNC            an embedded redis-server
  *
- * PLACE as in the configuration ("unix:/run/redis.sock"); prefix is hikyaku, shard 0, instance "tool". drain and server
- * end early when stdin does. Prints one JSON object a line. */
+ * PLACE as in the configuration ("unix:/run/redis.sock"); prefix is hikyaku, shard 0. drain and server end early when
+ * stdin does. Prints one JSON object a line. Environment: INSTANCE (default "tool"; another than that waits as a
+ * standby), GROUP and EVENTS_MAX for events. */
 #include "queue/keeper.h"
 #include "queue/library.h"
 #include "queue/promise.h"
@@ -27,7 +28,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EXPAND = 250, LEASE_LISTS = 4, LEASES_MAX = 4, UNSETTLED_MAX = 8192, DRAIN_MS_MAX = 120000 };
+enum {
+	EXPAND = 250,
+	INDEX_MAX = 1 << 20,
+	LEASE_LISTS = 4,
+	LEASES_MAX = 4,
+	UNSETTLED_MAX = 8192,
+	DRAIN_MS_MAX = 120000
+};
 
 static const struct slice prefix = {"hikyaku", 7}, base = {"hikyaku:{0}", 11};
 
@@ -245,10 +253,10 @@ static void on_leased(void *who, const struct leased *leased)
 	struct drain *drain = who;
 	struct record record;
 
-	if (!record_decode(leased->record, &record) || record.index >= drain->want)
+	if (!record_decode(leased->record, &record) || record.index >= INDEX_MAX)
 		fail("a leased record is not one that was filled in");
 	drain->leased++;
-	drain->twice += drain->seen[record.index] == record.attempt + 1;
+	drain->twice += drain->seen[record.index] > record.attempt;
 	drain->seen[record.index] = (uint8_t)(record.attempt + 1);
 	make_event(drain, &record, "eom");
 	struct settlement settlement = {.lease = leased->lease,
@@ -360,17 +368,29 @@ static void drain_free(struct drain *drain)
 	free(drain->seen);
 }
 
+static struct slice setting(const char *name, const char *otherwise)
+{
+	const char *value = getenv(name);
+
+	return slice_of(value ? value : otherwise);
+}
+
 static int drain_command(const char *place, uint64_t want, uint64_t every)
 {
 	struct redis_server server = place_of(place);
-	struct drain drain = {.want = want, .every = every, .seen = calloc(want + 1, 1)};
+	struct drain drain = {.want = want, .every = every, .seen = calloc(INDEX_MAX, 1)};
+	struct slice instance = setting("INSTANCE", "tool"), group = setting("GROUP", "");
 	struct keeper_setup keeping = {.server = server,
 				       .prefix = prefix,
-				       .instance = SLICE("tool"),
-				       .sure = true,
+				       .instance = instance,
+				       .sure = slice_is(instance, SLICE("tool")),
 				       .policy = SLICE("retry"),
 				       .begun = SLICE("all"),
+				       .groups = &group,
+				       .ngroups = group.len > 0,
 				       .keep_ms = 86400000};
+
+	slice_number(setting("EVENTS_MAX", "0"), UINT64_MAX, &keeping.max);
 	char why[RING_WHY_MAX];
 
 	CHECK(drain.seen != NULL);
@@ -383,7 +403,7 @@ static int drain_command(const char *place, uint64_t want, uint64_t every)
 	if (ring_open(&drain.ring, &(struct ring_setup){.sockets = 64, .buffers = 256, .buffer_size = 16384}, why) < 0)
 		fail(why);
 	struct queue_setup setup = {
-		.server = server, .prefix = prefix, .instance = SLICE("tool"), .epoch = keeper_epoch(keeper)};
+		.server = server, .prefix = prefix, .instance = instance, .epoch = keeper_epoch(keeper)};
 
 	drain.queue = queue_open(
 		drain.ring, &setup,
