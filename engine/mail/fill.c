@@ -1,9 +1,9 @@
-/* Literal text moves the mailbox state machine on, so that it is known where a value stands: a value never moves it,
- * because it is escaped, quoted or refused. Expanding first and parsing the result was rejected: then the value decides
- * what the text means. */
+/* Literal text moves the state machine of address lists (party.h) on, so that it is known where a value stands: a value
+ * never moves it, because it is escaped, quoted or refused. Expanding first and parsing the result was rejected: then
+ * the value decides what the text means. */
 #include "mail/fill.h"
 
-#include "mail/mailbox.h"
+#include "mail/party.h"
 #include "mail/template.h"
 
 #include <stdio.h>
@@ -24,7 +24,7 @@ static bool value_check(struct slice name, struct slice value, struct mail_error
 	return header_text_check(value, who, error);
 }
 
-static bool add_to_uris(struct outbuf *out, const struct mailbox_state *state, struct slice name, struct slice value,
+static bool add_to_uris(struct outbuf *out, const struct party_place *state, struct slice name, struct slice value,
 			struct mail_error *error)
 {
 	static const char hex[] = "0123456789ABCDEF";
@@ -51,7 +51,7 @@ static bool add_to_uris(struct outbuf *out, const struct mailbox_state *state, s
 /* Whether an address in brackets follows in this item: then what stands here is a display name. */
 static bool is_before_angle(struct slice rest)
 {
-	struct mailbox_state state = {0};
+	struct party_place state = {0};
 
 	for (size_t i = 0; i < rest.len; i++) {
 		char c = rest.ptr[i];
@@ -63,16 +63,16 @@ static bool is_before_angle(struct slice rest)
 		}
 		if (outside && (c == '<' || c == ','))
 			return c == '<';
-		mailbox_step(&state, c);
+		party_step(&state, c);
 	}
 	return false;
 }
 
-static bool is_one_mailbox(struct slice value)
+static bool is_one_party(struct slice value)
 {
-	struct mailbox mailbox;
+	struct party party;
 
-	return mailbox_next(&value, &mailbox, NULL) == MAILBOX_ONE && slice_trim(value).len == 0;
+	return party_next(&value, &party, NULL) == PARTY_ONE && slice_trim(value).len == 0;
 }
 
 static bool is_address_part(struct slice value)
@@ -83,13 +83,13 @@ static bool is_address_part(struct slice value)
 	return true;
 }
 
-static bool add_to_mailboxes(struct outbuf *out, const struct mailbox_state *state, struct slice name,
-			     struct slice value, struct slice rest, struct mail_error *error)
+static bool add_to_parties(struct outbuf *out, const struct party_place *state, struct slice name, struct slice value,
+			   struct slice rest, struct mail_error *error)
 {
 	if (state->comment)
 		return refuse(name, "stands in a comment, where none is possible", error);
 	if (state->quoted) {
-		mailbox_escape(out, value);
+		party_escape(out, value);
 		return true;
 	}
 	if (state->angle) {
@@ -100,23 +100,23 @@ static bool add_to_mailboxes(struct outbuf *out, const struct mailbox_state *sta
 	}
 	if (is_before_angle(rest)) {
 		outbuf_byte(out, '"');
-		mailbox_escape(out, value);
+		party_escape(out, value);
 		outbuf_byte(out, '"');
 		return true;
 	}
-	if (!is_one_mailbox(value))
+	if (!is_one_party(value))
 		return refuse(name, "is not one address", error);
 	outbuf_add(out, value);
 	return true;
 }
 
-static bool add_value(struct outbuf *out, const struct mailbox_state *state, enum header_kind kind, struct slice name,
+static bool add_value(struct outbuf *out, const struct party_place *state, enum header_kind kind, struct slice name,
 		      struct slice value, struct slice rest, struct mail_error *error)
 {
 	if (!value_check(name, value, error))
 		return false;
 	switch (kind) {
-	case HEADER_MAILBOXES: return add_to_mailboxes(out, state, name, value, rest, error);
+	case HEADER_PARTIES: return add_to_parties(out, state, name, value, rest, error);
 	case HEADER_URIS: return add_to_uris(out, state, name, value, error);
 	case HEADER_TEXT:
 	case HEADER_TOKENS: break;
@@ -129,7 +129,7 @@ bool fill(struct outbuf *out, struct slice text, enum header_kind kind, struct v
 {
 	struct template template = template_of(text);
 	struct template_piece piece;
-	struct mailbox_state state = {0};
+	struct party_place state = {0};
 	enum template_kind found;
 
 	while ((found = template_next(&template, &piece, error)) != TEMPLATE_END) {
@@ -139,7 +139,7 @@ bool fill(struct outbuf *out, struct slice text, enum header_kind kind, struct v
 			return false;
 		if (found == TEMPLATE_TEXT) {
 			for (size_t i = 0; i < piece.text.len; i++)
-				mailbox_step(&state, piece.text.ptr[i]);
+				party_step(&state, piece.text.ptr[i]);
 			outbuf_add(out, piece.text);
 			continue;
 		}

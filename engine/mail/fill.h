@@ -1,6 +1,6 @@
 /* A one-line template filled in: header values and envelope senders.
  *
- * What a value may do depends on where it stands; never does it end the line. In an address header (HEADER_MAILBOXES):
+ * What a value may do depends on where it stands; never does it end the line. In an address header (HEADER_PARTIES):
  *   inside quotes      its quotes and backslashes are escaped
  *   as a display name  it is quoted, so {{shop}} <news@shop.example> takes "Ann, Bob & Co."
  *   between < and >    it must be an address or part of one

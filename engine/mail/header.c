@@ -6,7 +6,7 @@
 #include "mail/header.h"
 
 #include "mail/fold.h"
-#include "mail/mailbox.h"
+#include "mail/party.h"
 
 #include "base/utf8.h"
 
@@ -18,11 +18,11 @@ enum { NAME_MAX_BYTES = 255 /* what a pack can hold */ };
 #define BLANK .joint = {" ", 1}
 
 static const struct header_rule rules[] = {
-	{.name = {"From", 4}, .kind = HEADER_MAILBOXES, .once = true, .needs_address = true, COMMA},
-	{.name = {"Sender", 6}, .kind = HEADER_MAILBOXES, .once = true, .needs_address = true, COMMA},
-	{.name = {"Reply-To", 8}, .kind = HEADER_MAILBOXES, .once = true, .needs_address = true, COMMA},
-	{.name = {"To", 2}, .kind = HEADER_MAILBOXES, .once = true, .needs_address = true, COMMA},
-	{.name = {"Cc", 2}, .kind = HEADER_MAILBOXES, .once = true, .needs_address = true, COMMA},
+	{.name = {"From", 4}, .kind = HEADER_PARTIES, .once = true, .needs_address = true, COMMA},
+	{.name = {"Sender", 6}, .kind = HEADER_PARTIES, .once = true, .needs_address = true, COMMA},
+	{.name = {"Reply-To", 8}, .kind = HEADER_PARTIES, .once = true, .needs_address = true, COMMA},
+	{.name = {"To", 2}, .kind = HEADER_PARTIES, .once = true, .needs_address = true, COMMA},
+	{.name = {"Cc", 2}, .kind = HEADER_PARTIES, .once = true, .needs_address = true, COMMA},
 	{.name = {"Bcc", 3}, .origin = HEADER_DROPPED},
 	{.name = {"Return-Path", 11}, .origin = HEADER_DROPPED},
 	{.name = {"Subject", 7}, .once = true},
@@ -30,7 +30,7 @@ static const struct header_rule rules[] = {
 	{.name = {"Message-ID", 10}, .kind = HEADER_TOKENS, .once = true},
 	{.name = {"In-Reply-To", 11}, .kind = HEADER_TOKENS, .once = true, BLANK},
 	{.name = {"References", 10}, .kind = HEADER_TOKENS, .once = true, BLANK},
-	{.name = {"List-ID", 7}, .kind = HEADER_MAILBOXES, .once = true},
+	{.name = {"List-ID", 7}, .kind = HEADER_PARTIES, .once = true},
 	{.name = {"List-Unsubscribe", 16}, .kind = HEADER_URIS, .once = true, COMMA},
 	{.name = {"List-Unsubscribe-Post", 21}, .kind = HEADER_TOKENS, .once = true},
 	{.name = {"List-Help", 9}, .kind = HEADER_URIS, .once = true, COMMA},
@@ -156,47 +156,47 @@ static void write_name(struct fold *fold, struct slice name)
 		fold_words(fold, name);
 		return;
 	}
-	mailbox_name_text(&text, name);
+	party_name_text(&text, name);
 	fold_encoded(fold, SLICE(" "), slice_trim(outbuf_slice(&text)));
 	outbuf_free(&text);
 }
 
-static void write_address(struct fold *fold, const struct mailbox *mailbox, bool comma)
+static void write_address(struct fold *fold, const struct party *party, bool comma)
 {
-	if (mailbox->angle)
-		fold_wrapped(fold, SLICE(" "), SLICE("<"), mailbox->address, comma ? SLICE(">,") : SLICE(">"));
+	if (party->angle)
+		fold_wrapped(fold, SLICE(" "), SLICE("<"), party->address, comma ? SLICE(">,") : SLICE(">"));
 	else
-		fold_wrapped(fold, SLICE(" "), SLICE_NONE, mailbox->address, comma ? SLICE(",") : SLICE_NONE);
+		fold_wrapped(fold, SLICE(" "), SLICE_NONE, party->address, comma ? SLICE(",") : SLICE_NONE);
 }
 
-static bool mailboxes_check(const struct header_rule *rule, struct slice list, struct mail_error *error)
+static bool parties_check(const struct header_rule *rule, struct slice list, struct mail_error *error)
 {
-	struct mailbox mailbox;
-	enum mailbox_kind kind;
+	struct party party;
+	enum party_kind kind;
 	unsigned count = 0;
 
-	while ((kind = mailbox_next(&list, &mailbox, error)) == MAILBOX_ONE) {
-		bool group = !mailbox.angle && slice_ends_nocase(mailbox.address, SLICE(";"));
+	while ((kind = party_next(&list, &party, error)) == PARTY_ONE) {
+		bool group = !party.angle && slice_ends_nocase(party.address, SLICE(";"));
 
-		if (rule->needs_address && !group && slice_find(mailbox.address, '@') == mailbox.address.len)
+		if (rule->needs_address && !group && slice_find(party.address, '@') == party.address.len)
 			return mail_fail(error, "E_ADDRESS", "\"%.*s\" is no address: it has no @",
-					 SLICE_ARG(slice_head(mailbox.address, 100)));
+					 SLICE_ARG(slice_head(party.address, 100)));
 		count++;
 	}
-	if (kind == MAILBOX_END && count == 0)
+	if (kind == PARTY_END && count == 0)
 		return mail_fail(error, "E_ADDRESS", "there is no address");
-	return kind == MAILBOX_END;
+	return kind == PARTY_END;
 }
 
-static void write_mailboxes(struct fold *fold, struct slice list, bool *utf8)
+static void write_parties(struct fold *fold, struct slice list, bool *utf8)
 {
-	struct mailbox mailbox;
+	struct party party;
 
-	while (mailbox_next(&list, &mailbox, NULL) == MAILBOX_ONE) {
+	while (party_next(&list, &party, NULL) == PARTY_ONE) {
 		list = slice_trim(list);
-		write_name(fold, mailbox.name);
-		write_address(fold, &mailbox, list.len > 0);
-		if (!utf8_is_ascii(mailbox.address))
+		write_name(fold, party.name);
+		write_address(fold, &party, list.len > 0);
+		if (!utf8_is_ascii(party.address))
 			*utf8 = true;
 	}
 }
@@ -228,7 +228,7 @@ static bool value_check(const struct header_rule *rule, struct slice value, stru
 	if (value.len > HEADER_VALUE_MAX)
 		return mail_fail(error, "E_TOO_BIG", "the value has %zu bytes; a header may have %d", value.len,
 				 HEADER_VALUE_MAX);
-	if (rule->kind == HEADER_MAILBOXES && !mailboxes_check(rule, value, error))
+	if (rule->kind == HEADER_PARTIES && !parties_check(rule, value, error))
 		return false;
 	if (rule->kind == HEADER_TOKENS && !utf8_is_ascii(value))
 		return mail_fail(error, "E_HEADER",
@@ -256,8 +256,8 @@ bool header_write(struct outbuf *out, struct slice name, struct slice value, boo
 
 	if (utf8_is_ascii(value))
 		fold_words(&fold, value);
-	else if (rule->kind == HEADER_MAILBOXES)
-		write_mailboxes(&fold, value, utf8);
+	else if (rule->kind == HEADER_PARTIES)
+		write_parties(&fold, value, utf8);
 	else if (rule->kind == HEADER_URIS)
 		write_uris(&fold, value);
 	else
@@ -270,29 +270,29 @@ static void write_plain_name(struct fold *fold, struct slice name)
 {
 	struct outbuf escaped = {0};
 
-	if (mailbox_name_is_atoms(name)) {
+	if (party_name_is_atoms(name)) {
 		fold_words(fold, name);
 		return;
 	}
 	if (slice_find(name, '"') < name.len || slice_find(name, '\\') < name.len) {
-		mailbox_escape(&escaped, name);
+		party_escape(&escaped, name);
 		name = outbuf_slice(&escaped);
 	}
 	fold_wrapped(fold, SLICE(" "), SLICE("\""), name, SLICE("\""));
 	outbuf_free(&escaped);
 }
 
-bool header_write_mailbox(struct outbuf *out, struct slice header, struct slice name, struct slice address, bool *utf8,
-			  struct mail_error *error)
+bool header_write_party(struct outbuf *out, struct slice header, struct slice name, struct slice address, bool *utf8,
+			struct mail_error *error)
 {
-	struct mailbox mailbox = {.address = address, .angle = name.len > 0};
+	struct party party = {.address = address, .angle = name.len > 0};
 	struct fold fold = fold_start(out, header);
 
 	if (!utf8_is_ascii(name))
 		fold_encoded(&fold, SLICE(" "), name);
 	else if (name.len)
 		write_plain_name(&fold, name);
-	write_address(&fold, &mailbox, false);
+	write_address(&fold, &party, false);
 	if (!utf8_is_ascii(address))
 		*utf8 = true;
 	return end_check(&fold, error);

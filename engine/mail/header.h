@@ -18,9 +18,9 @@ enum {
 	HEADER_TRACES_MAX = 100 /* Received fields: more is a loop (RFC 5321 6.3) */
 };
 
-/* HEADER_TEXT: words, encoded where they must be. HEADER_MAILBOXES: addresses; only display names are encoded.
+/* HEADER_TEXT: words, encoded where they must be. HEADER_PARTIES: addresses; only display names are encoded.
  * HEADER_URIS: <https://...>; what may not stand in a URI is percent-encoded. HEADER_TOKENS: ASCII only. */
-enum header_kind { HEADER_TEXT, HEADER_MAILBOXES, HEADER_URIS, HEADER_TOKENS };
+enum header_kind { HEADER_TEXT, HEADER_PARTIES, HEADER_URIS, HEADER_TOKENS };
 
 /* Who writes it. HEADER_GIVEN: the submitter. HEADER_MADE: the engine; a message object may not have it.
  * HEADER_DROPPED: nobody; it is left out (Bcc, Return-Path). */
@@ -31,7 +31,7 @@ struct header_rule {
 	enum header_kind kind;
 	enum header_origin origin;
 	bool once;	    /* at most one (RFC 5322 3.6) */
-	bool needs_address; /* every mailbox must have an @ */
+	bool needs_address; /* every party must have an @ */
 	struct slice joint; /* between the values of a list; empty: a field each */
 };
 
@@ -50,6 +50,6 @@ bool header_text_check(struct slice text, const char *who, struct mail_error *er
 /* Appends name, value and CRLF, encoded and folded. utf8 is set when raw UTF-8 was written (an address of RFC 6532),
  * and left alone otherwise. On false, what was appended is to be taken back. */
 bool header_write(struct outbuf *out, struct slice name, struct slice value, bool *utf8, struct mail_error *error);
-/* The same for one mailbox given as text: name may be empty. */
-bool header_write_mailbox(struct outbuf *out, struct slice header, struct slice name, struct slice address, bool *utf8,
-			  struct mail_error *error);
+/* The same for one party, its name as plain text; it may be empty. */
+bool header_write_party(struct outbuf *out, struct slice header, struct slice name, struct slice address, bool *utf8,
+			struct mail_error *error);

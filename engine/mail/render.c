@@ -206,7 +206,7 @@ static bool put_to(struct render *r, struct mail_error *error)
 	struct slice name = slice_trim(r->merge->name);
 
 	if (!header_text_check(r->merge->name, "the name", error) ||
-	    !header_write_mailbox(&r->scratch->bytes, SLICE("To"), name, r->merge->address, &r->utf8, error))
+	    !header_write_party(&r->scratch->bytes, SLICE("To"), name, r->merge->address, &r->utf8, error))
 		return mail_field(error, "name");
 	put_written(r, begin, 0);
 	return true;

@@ -3,7 +3,7 @@
  *
  * The local part may exceed the 64 octets of RFC 5321 4.5.3.1.1: a VERP holds a whole address, and servers take it. */
 #include "mail/fill.h"
-#include "mail/mailbox.h"
+#include "mail/party.h"
 #include "mail/stamp.h"
 #include "mail/template.h"
 
@@ -39,7 +39,7 @@ bool sender_render(struct slice sender, const struct merge *merge, struct outbuf
 		goto fail;
 	struct slice address = slice_skip(outbuf_slice(out), begin);
 
-	if (mailbox_address_is_valid(address))
+	if (party_address_is_valid(address))
 		return true;
 	mail_fail(error, "E_ADDRESS", "\"%.*s\" is not an address to send from; it must be local@domain",
 		  SLICE_ARG(slice_head(address, 120)));

@@ -1,7 +1,7 @@
 /* Headers as they are written, and those that are refused. */
 #include "mail/fold.h"
 #include "mail/header.h"
-#include "mail/mailbox.h"
+#include "mail/party.h"
 
 #include "base/random.h"
 #include "base/utf8.h"
@@ -141,7 +141,7 @@ static void test_names(void **state)
 	assert_int_equal(header_rule(SLICE("X-Any"))->origin, HEADER_GIVEN);
 }
 
-static void test_one_mailbox(void **state)
+static void test_one_party(void **state)
 {
 	static const char *const cases[][2] = {
 		{"", "To: bob@b.example\r\n"},
@@ -160,8 +160,8 @@ static void test_one_mailbox(void **state)
 		struct outbuf out = {0};
 		bool utf8 = false;
 
-		assert_true(header_write_mailbox(&out, SLICE("To"), slice_of(cases[i][0]), SLICE("bob@b.example"),
-						 &utf8, NULL));
+		assert_true(header_write_party(&out, SLICE("To"), slice_of(cases[i][0]), SLICE("bob@b.example"), &utf8,
+					       NULL));
 		outbuf_byte(&out, '\0');
 		assert_string_equal(out.ptr, cases[i][1]);
 		outbuf_free(&out);
@@ -226,10 +226,10 @@ static void test_addresses(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		if (!mailbox_address_is_valid(slice_of(good[i])))
+		if (!party_address_is_valid(slice_of(good[i])))
 			fail_msg("%s was refused", good[i]);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		if (mailbox_address_is_valid(slice_of(bad[i])))
+		if (party_address_is_valid(slice_of(bad[i])))
 			fail_msg("%s was taken", bad[i]);
 }
 
@@ -241,7 +241,7 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_long_words),
 		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_one_mailbox),
+		cmocka_unit_test(test_one_party),
 		cmocka_unit_test(test_random_text_folds),
 		cmocka_unit_test(test_addresses),
 	};

@@ -1,13 +1,13 @@
-/* One state machine (mailbox_step) knows quotes, comments and angle brackets; splitting a list is walking it to the
+/* One state machine (party_step) knows quotes, comments and angle brackets; splitting a list is walking it to the
  * next comma that stands outside all three. A full RFC 5322 parser was rejected: it would refuse what receivers take,
  * and the obsolete forms it must know are half of it. */
-#include "mail/mailbox.h"
+#include "mail/party.h"
 
 #include <string.h>
 
 enum { ADDRESS_MAX = 254, DOMAIN_MAX = 255, LABEL_MAX = 63 };
 
-void mailbox_step(struct mailbox_state *state, char c)
+void party_step(struct party_place *state, char c)
 {
 	if (state->escaped) {
 		state->escaped = false;
@@ -27,7 +27,7 @@ void mailbox_step(struct mailbox_state *state, char c)
 	}
 }
 
-static bool is_outside(const struct mailbox_state *state)
+static bool is_outside(const struct party_place *state)
 {
 	return !state->quoted && !state->comment && !state->angle;
 }
@@ -36,23 +36,23 @@ static bool is_outside(const struct mailbox_state *state)
 struct item {
 	size_t len, open, close; /* where < and > are; len if not there */
 	bool colon, twice;
-	struct mailbox_state end;
+	struct party_place end;
 };
 
 static struct item item_scan(struct slice list)
 {
 	struct item item = {.open = list.len, .close = list.len};
-	struct mailbox_state state = {0};
+	struct party_place state = {0};
 	size_t i = 0;
 
 	for (; i < list.len; i++) {
 		char c = list.ptr[i];
-		struct mailbox_state before = state;
+		struct party_place before = state;
 
 		if (is_outside(&state) && c == ',')
 			break;
 		item.colon |= is_outside(&state) && (c == ':' || c == ';');
-		mailbox_step(&state, c);
+		party_step(&state, c);
 		bool opened = state.angle && !before.angle, closed = before.angle && !state.angle;
 
 		item.twice |= (opened && item.open < list.len) || (c == '<' && before.angle && !before.quoted) ||
@@ -94,11 +94,11 @@ static const char *item_fault(struct slice text, const struct item *item)
 	return NULL;
 }
 
-enum mailbox_kind mailbox_next(struct slice *list, struct mailbox *mailbox, struct mail_error *error)
+enum party_kind party_next(struct slice *list, struct party *party, struct mail_error *error)
 {
 	*list = slice_trim(*list);
 	if (list->len == 0)
-		return MAILBOX_END;
+		return PARTY_END;
 	struct item item = item_scan(*list);
 	struct slice text = slice_head(*list, item.len);
 
@@ -107,29 +107,29 @@ enum mailbox_kind mailbox_next(struct slice *list, struct mailbox *mailbox, stru
 	if (item_fault(text, &item)) {
 		mail_fail(error, "E_ADDRESS", "\"%.*s\" is not an address: %s", SLICE_ARG(slice_head(text, 100)),
 			  item_fault(text, &item));
-		return MAILBOX_BAD;
+		return PARTY_BAD;
 	}
 	*list = slice_skip(*list, item.len + 1);
-	mailbox->angle = item.open < item.len;
-	if (mailbox->angle) {
-		mailbox->name = slice_trim(slice_head(text, item.open));
-		mailbox->address = slice_trim(slice_skip(slice_head(text, item.close), item.open + 1));
+	party->angle = item.open < item.len;
+	if (party->angle) {
+		party->name = slice_trim(slice_head(text, item.open));
+		party->address = slice_trim(slice_skip(slice_head(text, item.close), item.open + 1));
 	} else {
-		mailbox->name = SLICE_NONE;
-		mailbox->address = slice_trim(text);
+		party->name = SLICE_NONE;
+		party->address = slice_trim(text);
 	}
-	return MAILBOX_ONE;
+	return PARTY_ONE;
 }
 
-void mailbox_name_text(struct outbuf *out, struct slice name)
+void party_name_text(struct outbuf *out, struct slice name)
 {
-	struct mailbox_state state = {0};
+	struct party_place state = {0};
 
 	for (size_t i = 0; i < name.len; i++) {
 		char c = name.ptr[i];
-		struct mailbox_state before = state;
+		struct party_place before = state;
 
-		mailbox_step(&state, c);
+		party_step(&state, c);
 		bool mark = state.escaped || (c == '"' && !before.escaped && !before.comment);
 
 		if (!mark)
@@ -143,7 +143,7 @@ static bool is_atom(char c)
 	       (c && strchr("!#$%&'*+-/=?^_`{|}~", c));
 }
 
-void mailbox_escape(struct outbuf *out, struct slice text)
+void party_escape(struct outbuf *out, struct slice text)
 {
 	for (size_t i = 0; i < text.len; i++) {
 		if (text.ptr[i] == '"' || text.ptr[i] == '\\')
@@ -152,7 +152,7 @@ void mailbox_escape(struct outbuf *out, struct slice text)
 	}
 }
 
-bool mailbox_name_is_atoms(struct slice text)
+bool party_name_is_atoms(struct slice text)
 {
 	for (size_t i = 0; i < text.len; i++)
 		if (!is_atom(text.ptr[i]) && text.ptr[i] != ' ')
@@ -164,12 +164,12 @@ bool mailbox_name_is_atoms(struct slice text)
 static bool local_is_valid(struct slice local)
 {
 	if (local.len >= 2 && local.ptr[0] == '"') {
-		struct mailbox_state state = {0};
+		struct party_place state = {0};
 
 		for (size_t i = 0; i < local.len; i++) {
 			if ((unsigned char)local.ptr[i] <= ' ' || local.ptr[i] == 0x7f)
 				return false;
-			mailbox_step(&state, local.ptr[i]);
+			party_step(&state, local.ptr[i]);
 			if (!state.quoted && i + 1 < local.len)
 				return false;
 		}
@@ -227,7 +227,7 @@ static bool domain_is_valid(struct slice domain)
 	return true;
 }
 
-bool mailbox_address_is_valid(struct slice address)
+bool party_address_is_valid(struct slice address)
 {
 	size_t at = slice_find_last(address, '@');
 
