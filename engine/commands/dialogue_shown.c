@@ -99,12 +99,16 @@ static void begin(struct dialogue *d)
 /* The message in the form that this server takes; without one, any. */
 static void give(struct dialogue *d)
 {
+	static const struct iovec nothing = {".\r\n", 3};
 	struct mail_error error;
 
 	d->given = true;
 	d->recipient.address = d->setup->recipient;
 	d->tx = (struct tx){.sender = d->setup->sender, .recipients = &d->recipient, .nrecipients = 1};
 	d->tx.form = session_form(&d->session);
+	d->tx.body = &nothing; /* never said, but a transaction has one */
+	d->tx.nbody = 1;
+	d->tx.wire_bytes = nothing.iov_len;
 	if (d->setup->message) {
 		CHECK(message_render(d->setup->message, d->setup->merge, d->tx.form, &d->arena, &d->rendered, &error));
 		d->tx.body = d->rendered.iov;

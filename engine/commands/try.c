@@ -111,9 +111,12 @@ static struct dialogue_result talk(struct trial *trial, struct route_finder *fin
 
 	session_limits.window_max = 1;
 	address_text(setup.to, trial->host);
-	if (!trial->arguments->json)
-		console_say("connecting to %s%s%.*s", trial->host, routes->nhosts ? ", " : "",
-			    SLICE_ARG(routes->nhosts ? routes->hosts[routes->route[route].host] : SLICE_NONE));
+	struct slice host = routes->nhosts ? routes->hosts[routes->route[route].host] : SLICE_NONE;
+
+	if (!trial->arguments->json && slice_starts(slice_of(trial->host), host)) /* a route without a name */
+		console_say("connecting to %s", trial->host);
+	else if (!trial->arguments->json)
+		console_say("connecting to %.*s at %s", SLICE_ARG(host), trial->host);
 	return dialogue_show(&setup);
 }
 
