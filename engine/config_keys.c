@@ -261,20 +261,6 @@ static unsigned distance(struct slice a, struct slice b)
 	return row[a.len % 3][b.len];
 }
 
-/* "redis", "pool source", or "the top level". */
-static void section_title(enum config_section section, struct outbuf *out)
-{
-	const struct config_section_row *row = &config_sections[section];
-
-	if (section == SECTION_TOP) {
-		outbuf_printf(out, "the top level");
-		return;
-	}
-	if (row->parent != SECTION_TOP)
-		outbuf_printf(out, "%s ", config_sections[row->parent].name);
-	outbuf_printf(out, "%s", row->name);
-}
-
 static void sections_list(uint32_t sections, struct outbuf *out)
 {
 	unsigned n = 0;
@@ -283,7 +269,7 @@ static void sections_list(uint32_t sections, struct outbuf *out)
 		if (!(sections & (1u << i)))
 			continue;
 		outbuf_printf(out, n++ ? ", " : "");
-		section_title(i, out);
+		config_section_print(i, out);
 	}
 }
 
@@ -323,55 +309,4 @@ void config_key_hint(enum config_section section, struct slice name, struct outb
 	} else
 		outbuf_printf(out, "; did you mean \"%s\", which stands in: ", nearest.name);
 	sections_list(nearest.sections, out);
-}
-
-static void print_key(const struct config_key *key, struct outbuf *out)
-{
-	bool later = (key->later & key->sections) == key->sections;
-
-	outbuf_printf(out, "  %-24s ", key->name);
-	config_key_expects(key, out);
-	if (key->fallback && key->fallback[0])
-		outbuf_printf(out, "; default %s", key->fallback);
-	outbuf_printf(out, "%s\n      %s\n", later ? "; comes with a later version" : "", key->sentence);
-}
-
-static void print_key_json(const struct config_key *key, enum config_section section, struct outbuf *out)
-{
-	struct outbuf text = {0};
-
-	section_title(section, &text);
-	outbuf_byte(out, '{');
-	outbuf_json_text(out, "section", outbuf_slice(&text));
-	outbuf_json_text(out, "key", slice_of(key->name));
-	outbuf_reset(&text);
-	config_key_expects(key, &text);
-	outbuf_json_text(out, "value", outbuf_slice(&text));
-	if (key->fallback)
-		outbuf_json_text(out, "default", slice_of(key->fallback));
-	outbuf_json_raw(out, "works", key->later & (1u << section) ? SLICE("false") : SLICE("true"));
-	outbuf_json_text(out, "meaning", slice_of(key->sentence));
-	outbuf_printf(out, "}\n");
-	outbuf_free(&text);
-}
-
-void config_print_keys(struct outbuf *out, bool json)
-{
-	for (unsigned section = 0; section < SECTION_COUNT; section++) {
-		const struct config_section_row *row = &config_sections[section];
-
-		if (!json) {
-			section_title(section, out);
-			outbuf_printf(out, "%s: %s%s\n", row->titled ? " \"NAME\"" : "", row->sentence,
-				      row->later ? "; comes with a later version" : "");
-		}
-		for (unsigned i = 0; i < config_nkeys; i++) {
-			if (!(config_keys[i].sections & (1u << section)))
-				continue;
-			if (json)
-				print_key_json(&config_keys[i], section, out);
-			else if (!config_keys[i].is_limit || section == SECTION_SITE)
-				print_key(&config_keys[i], out);
-		}
-	}
 }

@@ -96,7 +96,9 @@ void config_key_hint(enum config_section section, struct slice name, struct outb
 bool config_value_is_set(const struct config_key *key, const void *base);
 void config_value_print(const struct config_key *key, const void *base, struct outbuf *out);
 size_t config_kind_size(enum config_kind kind);
-/* Milliseconds as a duration: "90s", "20m", "5d". */
+/* Whole seconds, in milliseconds, as a duration: "90s", "20m", "5d". */
 void config_duration_print(uint64_t ms, struct outbuf *out);
+/* "redis", "pool source", "the top level". */
+void config_section_print(enum config_section section, struct outbuf *out);
 /* All of it "not set". */
 struct limits limits_unset(void);

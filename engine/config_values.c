@@ -80,18 +80,6 @@ bool config_rate(struct slice text, struct rate *rate, const char **why)
 	return true;
 }
 
-void config_duration_print(uint64_t ms, struct outbuf *out)
-{
-	static const char units[] = "dhms";
-
-	for (const char *unit = units; *unit; unit++)
-		if (ms % unit_ms(*unit) == 0) {
-			outbuf_printf(out, "%llu%c", (unsigned long long)(ms / unit_ms(*unit)), *unit);
-			return;
-		}
-	outbuf_printf(out, "%llums", (unsigned long long)ms);
-}
-
 static bool in_bounds(const struct config_key *key, uint64_t n, const char **why)
 {
 	if (n >= key->min && (key->max == 0 || n <= key->max))
@@ -109,15 +97,6 @@ static int word_position(const char *words, struct slice text)
 		if (slice_is(slice_until(&rest, ' '), text))
 			return i;
 	return -1;
-}
-
-static struct slice word_at(const char *words, int position)
-{
-	struct slice rest = slice_of(words), word = SLICE_NONE;
-
-	for (int i = 0; i <= position; i++)
-		word = slice_until(&rest, ' ');
-	return word;
 }
 
 struct reading {
@@ -402,57 +381,4 @@ bool config_value_read(const struct config_key *key, const struct slice *texts, 
 	if (ntexts > 0)
 		*at = texts[0];
 	return kinds[key->kind].read(&reading);
-}
-
-bool config_value_is_set(const struct config_key *key, const void *base)
-{
-	const void *value = (const char *)base + key->offset;
-
-	switch (key->kind) {
-	case KIND_TEXT: return ((const struct slice *)value)->len > 0;
-	case KIND_RATE: return ((const struct rate *)value)->period_ms > 0;
-	case KIND_DURATION: return *(const uint64_t *)value > 0;
-	case KIND_SCHEDULE: return ((const struct retry_schedule *)value)->nsteps > 0;
-	default: return *(const int *)value != LIMIT_UNSET;
-	}
-}
-
-static void print_rate(const struct rate *rate, struct outbuf *out)
-{
-	if (rate->count == 0) {
-		outbuf_printf(out, "unlimited");
-		return;
-	}
-	outbuf_printf(out, "%llu/", (unsigned long long)rate->count);
-	config_duration_print(rate->period_ms, out);
-}
-
-void config_value_print(const struct config_key *key, const void *base, struct outbuf *out)
-{
-	const void *value = (const char *)base + key->offset;
-	int n;
-
-	switch (key->kind) {
-	case KIND_TEXT: outbuf_add(out, *(const struct slice *)value); return;
-	case KIND_RATE: print_rate(value, out); return;
-	case KIND_DURATION: config_duration_print(*(const uint64_t *)value, out); return;
-	case KIND_SCHEDULE:
-		for (unsigned i = 0; i < ((const struct retry_schedule *)value)->nsteps; i++) {
-			outbuf_printf(out, i ? "," : "");
-			config_duration_print(((const struct retry_schedule *)value)->step_ms[i], out);
-		}
-		return;
-	default: break;
-	}
-	memcpy(&n, value, sizeof(n));
-	if (n == LIMIT_UNLIMITED)
-		outbuf_printf(out, "unlimited");
-	else if (n == LIMIT_UNSET)
-		outbuf_printf(out, "not set");
-	else if (key->kind == KIND_WORD)
-		outbuf_add(out, word_at(key->words, n));
-	else if (key->kind == KIND_SECONDS)
-		config_duration_print((uint64_t)n * 1000, out);
-	else
-		outbuf_printf(out, "%d%s", n, key->kind == KIND_PERCENT ? "%" : "");
 }

@@ -5,12 +5,10 @@ for the last part an engine.
 Run from the project's root; HIKYAKU names the program, ./hikyaku if it is not set."""
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
@@ -505,6 +503,9 @@ def test_engine(world):
     need(run.returncode == 4 and "1 not" in run.stderr, run.returncode, run.stderr)
     run = world.run("submit", "--job", "-", "--wait", stdin='{"from": "x", "to": ["nobody"]}')
     need(run.returncode == 4 and "rejected" in run.stderr, run.returncode, run.stderr)
+    end = time.monotonic() + 5
+    while time.monotonic() < end and "running" not in world.run("status").stdout:
+        time.sleep(0.1)
     text = world.run("status").stdout
     need("engine" in text and "running" in text and "127.0.0.1:%d" % world.receiver.port in text, text)
     run = world.run("reload")
@@ -536,8 +537,6 @@ def main():
                 print("FAIL %s: %s: %s: %s" % (name, test.__doc__, type(error).__name__, error))
             sys.stdout.flush()
     finally:
-        if failed and "KEEP" in os.environ:
-            shutil.copytree(world.dir, tempfile.mkdtemp(prefix="commands-test."), dirs_exist_ok=True)
         world.close()
     print("%d passed, %d failed" % (len(tests) - failed, failed))
     return failed > 0
