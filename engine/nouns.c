@@ -4,13 +4,13 @@
 #include "base/check.h"
 
 #define NOUN_NAME(name, text) text,
-#define NOUN_NAMES(LIST, kind, count)                              \
-	const char *kind##_name(enum kind value)                   \
-	{                                                          \
+#define NOUN_NAMES(LIST, kind, count)                                 \
+	const char *kind##_name(enum kind value)                      \
+	{                                                             \
 		static const char *const names[] = {LIST(NOUN_NAME)}; \
-                                                                   \
-		CHECK((unsigned)value < count);                    \
-		return names[value];                               \
+                                                                      \
+		CHECK((unsigned)value < count);                       \
+		return names[value];                                  \
 	}
 
 NOUN_NAMES(STAGES, stage, STAGE_COUNT)

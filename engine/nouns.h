@@ -30,67 +30,67 @@
 #include <stdint.h>
 
 /* Where in the dialogue something was said. The name is the contract's. */
-#define STAGES(X)                                                              \
-	X(STAGE_CONNECT, "connect")   /* before and with the greeting */       \
-	X(STAGE_EHLO, "ehlo")                                                  \
-	X(STAGE_STARTTLS, "starttls")                                          \
-	X(STAGE_AUTH, "auth")                                                  \
-	X(STAGE_MAIL, "mail")                                                  \
-	X(STAGE_RCPT, "rcpt")                                                  \
-	X(STAGE_DATA, "data")                                                  \
-	X(STAGE_EOM, "eom")           /* end of mail: after the last byte */   \
-	X(STAGE_DNS, "dns")           /* before any connection */              \
-	X(STAGE_QUEUE, "queue")       /* our own decision: expiry, cancel */
+#define STAGES(X)                                                      \
+	X(STAGE_CONNECT, "connect") /* before and with the greeting */ \
+	X(STAGE_EHLO, "ehlo")                                          \
+	X(STAGE_STARTTLS, "starttls")                                  \
+	X(STAGE_AUTH, "auth")                                          \
+	X(STAGE_MAIL, "mail")                                          \
+	X(STAGE_RCPT, "rcpt")                                          \
+	X(STAGE_DATA, "data")                                          \
+	X(STAGE_EOM, "eom")	/* end of mail: after the last byte */ \
+	X(STAGE_DNS, "dns")	/* before any connection */            \
+	X(STAGE_QUEUE, "queue") /* our own decision: expiry, cancel */
 
 /* What to do about it. */
-#define ACTIONS(X)                                                                  \
-	X(ACTION_DELIVERED, "delivered") /* accepted: only a 2yz at end of mail */  \
-	X(ACTION_LATER, "later")         /* this one again, after a while */        \
-	X(ACTION_ELSEWHERE, "elsewhere") /* another host of the same site, now */   \
-	X(ACTION_SLOWER, "slower")       /* the receiver says we are too fast */    \
-	X(ACTION_NEVER, "never")         /* final */
+#define ACTIONS(X)                                                                 \
+	X(ACTION_DELIVERED, "delivered") /* accepted: only a 2yz at end of mail */ \
+	X(ACTION_LATER, "later")	 /* this one again, after a while */       \
+	X(ACTION_ELSEWHERE, "elsewhere") /* another host of the same site, now */  \
+	X(ACTION_SLOWER, "slower")	 /* the receiver says we are too fast */   \
+	X(ACTION_NEVER, "never")	 /* final */
 
 /* For whom it holds. */
-#define SCOPES(X)                                                       \
-	X(SCOPE_RECIPIENT, "recipient")                                 \
-	X(SCOPE_MESSAGE, "message")       /* all recipients of it */    \
-	X(SCOPE_CONNECTION, "connection") /* whatever is on it */       \
-	X(SCOPE_LANE, "lane")             /* this source at this site */\
-	X(SCOPE_SITE, "site")                                           \
-	X(SCOPE_SENDER, "sender")         /* this envelope sender */
+#define SCOPES(X)                                                        \
+	X(SCOPE_RECIPIENT, "recipient")                                  \
+	X(SCOPE_MESSAGE, "message")	  /* all recipients of it */     \
+	X(SCOPE_CONNECTION, "connection") /* whatever is on it */        \
+	X(SCOPE_LANE, "lane")		  /* this source at this site */ \
+	X(SCOPE_SITE, "site")                                            \
+	X(SCOPE_SENDER, "sender") /* this envelope sender */
 
 /* The contract's list, in its order. */
-#define CATEGORIES(X)                              \
-	X(CATEGORY_NONE, "")                       \
+#define CATEGORIES(X)                                      \
+	X(CATEGORY_NONE, "")                               \
 	X(CATEGORY_INVALID_RECIPIENT, "invalid-recipient") \
 	X(CATEGORY_INACTIVE_MAILBOX, "inactive-mailbox")   \
-	X(CATEGORY_MAILBOX_FULL, "mailbox-full")   \
-	X(CATEGORY_BAD_DOMAIN, "bad-domain")       \
-	X(CATEGORY_NO_ROUTE, "no-route")           \
-	X(CATEGORY_POLICY, "policy")               \
-	X(CATEGORY_SPAM_CONTENT, "spam-content")   \
-	X(CATEGORY_REPUTATION, "reputation")       \
-	X(CATEGORY_AUTH_FAILURE, "auth-failure")   \
-	X(CATEGORY_PTR_OR_HELO, "ptr-or-helo")     \
-	X(CATEGORY_RATE_LIMITED, "rate-limited")   \
-	X(CATEGORY_GREYLISTED, "greylisted")       \
-	X(CATEGORY_RELAY_DENIED, "relay-denied")   \
+	X(CATEGORY_MAILBOX_FULL, "mailbox-full")           \
+	X(CATEGORY_BAD_DOMAIN, "bad-domain")               \
+	X(CATEGORY_NO_ROUTE, "no-route")                   \
+	X(CATEGORY_POLICY, "policy")                       \
+	X(CATEGORY_SPAM_CONTENT, "spam-content")           \
+	X(CATEGORY_REPUTATION, "reputation")               \
+	X(CATEGORY_AUTH_FAILURE, "auth-failure")           \
+	X(CATEGORY_PTR_OR_HELO, "ptr-or-helo")             \
+	X(CATEGORY_RATE_LIMITED, "rate-limited")           \
+	X(CATEGORY_GREYLISTED, "greylisted")               \
+	X(CATEGORY_RELAY_DENIED, "relay-denied")           \
 	X(CATEGORY_SENDER_REJECTED, "sender-rejected")     \
 	X(CATEGORY_MESSAGE_TOO_LARGE, "message-too-large") \
-	X(CATEGORY_CONTENT, "content")             \
-	X(CATEGORY_VIRUS, "virus")                 \
-	X(CATEGORY_PROTOCOL, "protocol")           \
-	X(CATEGORY_TIMEOUT, "timeout")             \
-	X(CATEGORY_NETWORK, "network")             \
-	X(CATEGORY_TLS, "tls")                     \
-	X(CATEGORY_REMOTE_ERROR, "remote-error")   \
-	X(CATEGORY_EXPIRED, "expired")             \
+	X(CATEGORY_CONTENT, "content")                     \
+	X(CATEGORY_VIRUS, "virus")                         \
+	X(CATEGORY_PROTOCOL, "protocol")                   \
+	X(CATEGORY_TIMEOUT, "timeout")                     \
+	X(CATEGORY_NETWORK, "network")                     \
+	X(CATEGORY_TLS, "tls")                             \
+	X(CATEGORY_REMOTE_ERROR, "remote-error")           \
+	X(CATEGORY_EXPIRED, "expired")                     \
 	X(CATEGORY_UNDETERMINED, "undetermined")
 
 /* Who said it: the server, we ourselves, or nobody (assumed by policy). */
-#define ORIGINS(X)                     \
-	X(ORIGIN_REMOTE, "remote")     \
-	X(ORIGIN_LOCAL, "local")       \
+#define ORIGINS(X)                 \
+	X(ORIGIN_REMOTE, "remote") \
+	X(ORIGIN_LOCAL, "local")   \
 	X(ORIGIN_ASSUMED, "assumed")
 
 #define NOUN_ENUM(name, text) name,
@@ -114,9 +114,9 @@ struct verdict {
 	enum action action;
 	enum scope scope;
 	enum category category;
-	bool suppress;             /* says for good that the address is bad */
-	uint32_t retry_after_s;    /* the text asked for it; 0: it did not */
-	const char *rule;          /* static: name of the rule that decided */
+	bool suppress;		/* says for good that the address is bad */
+	uint32_t retry_after_s; /* the text asked for it; 0: it did not */
+	const char *rule;	/* static: name of the rule that decided */
 };
 
 enum { OUTCOME_TEXT_MAX = 1024, ENHANCED_MAX = 12 };
@@ -127,9 +127,9 @@ struct outcome {
 	struct verdict verdict;
 	enum stage stage;
 	enum origin origin;
-	bool attempted; /* false: its turn did not come; the delivery goes back as it was */
-	bool uncertain; /* the connection died between the last byte and the reply */
-	uint16_t code;  /* 0: no reply */
+	bool attempted;		     /* false: its turn did not come; the delivery goes back as it was */
+	bool uncertain;		     /* the connection died between the last byte and the reply */
+	uint16_t code;		     /* 0: no reply */
 	char enhanced[ENHANCED_MAX]; /* "5.1.1", or empty */
-	struct slice text;           /* borrowed from the transaction; lines joined by '\n' */
+	struct slice text;	     /* borrowed from the transaction; lines joined by '\n' */
 };

@@ -7,7 +7,14 @@
 
 #include <string.h>
 
-enum { WINDOW_FIRST = 2, DEPTH_FIRST = 4, DEPTH_MAX = 64, GOAL_MAX = 512, SUPPLY_S = 10, MESSAGES_A_CONNECTION = 4 };
+enum {
+	WINDOW_FIRST = 2,
+	DEPTH_FIRST = 4,
+	DEPTH_MAX = 64,
+	GOAL_MAX = 256 /* one lease brings no more */,
+	SUPPLY_S = 10,
+	MESSAGES_A_CONNECTION = 4
+};
 
 const char *lane_wait_name(enum lane_wait wait)
 {

@@ -1,0 +1,399 @@
+/* Every event of a connection ends in conn_turn, which gives and takes transactions, sends what the session says, and
+ * sets the one timer. A connection that could not be used moves on to the next route by itself; only when no route is
+ * left does the lane hear that its site is unreachable. */
+#include "conn.h"
+
+#include "target.h"
+
+#include "base/check.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static void conn_try(struct conn *conn);
+static void conn_turn(struct conn *conn);
+
+static void report(struct conn *conn, enum report_kind kind, uint64_t delay_ms, struct slice why)
+{
+	struct report report = {.kind = kind, .idle = conn->idle, .delay_ms = delay_ms, .why = why};
+
+	scheduler_report(conn->worker->scheduler, conn->lane, &report, worker_now_ms(conn->worker));
+}
+
+struct slice conn_mx(const struct conn *conn)
+{
+	const struct routes *routes = conn->routes;
+
+	return conn->route < routes->nroutes && routes->nhosts ? routes->hosts[routes->route[conn->route].host]
+							       : SLICE_NONE;
+}
+
+/* Why the route at hand did not work, in our own words. */
+static void conn_failed(struct conn *conn, enum category category, const char *enhanced, const char *what, int error)
+{
+	char remote[ADDRESS_TEXT_MAX];
+
+	snprintf(conn->failure_text, sizeof(conn->failure_text), "%s %s: %s", what,
+		 address_text(&conn->routes->route[conn->route].address, remote).ptr,
+		 error ? strerror(error) : "no answer in time");
+	conn->failure = (struct outcome){
+		.verdict = {.action = ACTION_ELSEWHERE, .scope = SCOPE_SITE, .category = category},
+		.stage = STAGE_CONNECT,
+		.origin = ORIGIN_LOCAL,
+		.attempted = true,
+		.text = slice_of(conn->failure_text),
+	};
+	memcpy(conn->failure.enhanced, enhanced, strlen(enhanced) + 1);
+	if (conn->host)
+		host_failed(conn->host, worker_now_ms(conn->worker));
+}
+
+/* The session was over before it was ready: what the server said, kept beyond the session. */
+static void conn_refused(struct conn *conn)
+{
+	conn->failure = *session_outcome(&conn->session);
+	struct slice text = slice_head(conn->failure.text, sizeof(conn->failure_text) - 1);
+
+	if (text.len)
+		memcpy(conn->failure_text, text.ptr, text.len);
+	conn->failure_text[text.len] = '\0';
+	conn->failure.text = (struct slice){conn->failure_text, text.len};
+	conn->failure.attempted = true;
+	if (conn->failure.verdict.action == ACTION_DELIVERED || conn->failure.verdict.action == ACTION_NEVER)
+		conn->failure.verdict.action = ACTION_ELSEWHERE;
+	host_failed(conn->host, worker_now_ms(conn->worker));
+}
+
+static void conn_free(struct conn *conn)
+{
+	CHECK(conn->ntransactions == 0 && !conn->is_sending && !conn->receiving);
+	list_remove(&conn->idle_link);
+	list_remove(&conn->all);
+	if (conn->host)
+		host_release(conn->worker, conn->host);
+	routes_free(conn->routes);
+	session_free(&conn->session);
+	pool_give(&conn->worker->conns, conn);
+}
+
+/* No route is left: one delivery bears the news, the lane rests. */
+static void conn_give_up(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+	uint64_t delay_ms = (uint64_t)conn->failure.verdict.retry_after_s * 1000;
+
+	if (conn->failure.attempted) {
+		stat_add(worker->stats, STAT_REFUSED, 1);
+		delivery_unreachable(worker, conn->lane, &conn->failure, conn);
+		report(conn, REPORT_UNREACHABLE, delay_ms, conn->failure.text);
+	} else {
+		report(conn, REPORT_UNOPENED, 0, SLICE_NONE);
+		report(conn, REPORT_SLOWER, 1000, SLICE("this machine could not open a connection"));
+	}
+	conn_free(conn);
+}
+
+static void on_closed(struct op *op, int result)
+{
+	struct conn *conn = LIST_OWNER(op, struct conn, closed);
+
+	(void)result;
+	conn->is_sending = conn->receiving = false;
+	if (conn->opened) {
+		stat_take(conn->worker->stats, STAT_OPEN, 1);
+		report(conn, REPORT_CLOSED, 0, SLICE_NONE);
+		conn_free(conn);
+		return;
+	}
+	conn->route++;
+	if (conn->failure.attempted && conn->tried < CONN_ADDRESSES_MAX && conn->greeted < CONN_SESSIONS_MAX &&
+	    !conn->worker->draining)
+		conn_try(conn);
+	else
+		conn_give_up(conn);
+}
+
+static void conn_close(struct conn *conn)
+{
+	CHECK(conn->state != CONN_CLOSING);
+	conn->state = CONN_CLOSING;
+	ring_timer_stop(conn->worker->ring, &conn->timer);
+	conn->closed.done = on_closed;
+	ring_close(conn->worker->ring, &conn->closed, &conn->socket, false);
+}
+
+static void on_sent(struct op *op, int result)
+{
+	struct conn *conn = LIST_OWNER(op, struct conn, sending.op);
+	size_t bytes = result > 0 ? (size_t)result : 0;
+
+	conn->is_sending = false;
+	session_said(&conn->session, bytes, worker_now_ms(conn->worker));
+	if (result < 0 && conn->state == CONN_TALKING)
+		session_lost(&conn->session, -result, worker_now_ms(conn->worker));
+	conn_turn(conn);
+}
+
+static void on_data(struct receive *receive, struct slice bytes)
+{
+	struct conn *conn = LIST_OWNER(receive, struct conn, receive);
+
+	if (conn->state != CONN_TALKING)
+		return;
+	session_hear(&conn->session, bytes, worker_now_ms(conn->worker));
+	conn_turn(conn);
+}
+
+static void on_received(struct op *op, int result)
+{
+	struct conn *conn = LIST_OWNER(op, struct conn, receive.op);
+
+	conn->receiving = false;
+	if (conn->state != CONN_TALKING)
+		return;
+	session_lost(&conn->session, -result, worker_now_ms(conn->worker));
+	conn_turn(conn);
+}
+
+static void conn_greet(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+	const struct target *target = target_of(conn->lane->site);
+	struct session_setup setup = {
+		.helo = conn->source && conn->source->helo.len ? conn->source->helo : worker->config->hostname,
+		.limits = &conn->limits,
+		.no_pipelining = conn->host->pipelining_broken,
+		.always_rset = conn->host->rset_needed,
+	};
+
+	conn->limits = target->limits;
+	conn->limits.messages_max = conn->lane->limits.messages_per_connection;
+	conn->limits.window_max = conn->host->window_broken ? 1 : conn->lane->limits.window;
+	conn->state = CONN_TALKING;
+	conn->greeted++;
+	stat_add(worker->stats, STAT_CONNECTED, 1);
+	session_free(&conn->session);
+	session_start(&conn->session, &setup, worker_now_ms(worker));
+	conn->receive.op.done = on_received;
+	conn->receive.data = on_data;
+	conn->receiving = true;
+	ring_receive(worker->ring, &conn->receive, &conn->socket);
+	conn_turn(conn);
+}
+
+static void on_connected(struct op *op, int result)
+{
+	struct conn *conn = LIST_OWNER(op, struct conn, connecting.op);
+
+	if (conn->state == CONN_CLOSING)
+		return; /* it took too long, and is being closed */
+	if (result == 0) {
+		conn_greet(conn);
+		return;
+	}
+	if (result == -EMFILE || result == -EADDRNOTAVAIL || result == -ENOBUFS)
+		conn->failure = (struct outcome){.text = SLICE("our own limits")};
+	else
+		conn_failed(conn, CATEGORY_NETWORK, "4.4.1", "connecting to", -result);
+	conn_close(conn);
+}
+
+static void on_timer(struct timer *timer, uint64_t now_ms)
+{
+	struct conn *conn = LIST_OWNER(timer, struct conn, timer);
+
+	if (conn->state == CONN_CONNECTING) {
+		conn_failed(conn, CATEGORY_TIMEOUT, "4.4.1", "connecting to", 0);
+		conn_close(conn);
+		return;
+	}
+	uint64_t deadline_ms = session_deadline_ms(&conn->session);
+
+	if (deadline_ms && deadline_ms <= now_ms)
+		session_expire(&conn->session, now_ms);
+	else if (conn->idle && conn->idle_until_ms <= now_ms)
+		session_quit(&conn->session, now_ms);
+	conn_turn(conn);
+}
+
+/* The next route to try: one that is not known to be silent, else, at first, any. */
+static bool choose_route(struct conn *conn)
+{
+	const struct routes *routes = conn->routes;
+	uint64_t now_ms = worker_now_ms(conn->worker);
+
+	for (unsigned i = conn->route; i < routes->nroutes; i++)
+		if (!host_is_dead(conn->worker, &routes->route[i].address, now_ms)) {
+			conn->route = i;
+			return true;
+		}
+	if (conn->tried > 0 || routes->nroutes == 0)
+		return false;
+	conn->route = 0;
+	return true;
+}
+
+static void conn_try(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+	const struct target *target = target_of(conn->lane->site);
+
+	if (!choose_route(conn)) {
+		conn_give_up(conn);
+		return;
+	}
+	const struct address *to = &conn->routes->route[conn->route].address;
+
+	if (conn->host)
+		host_release(worker, conn->host);
+	conn->host = host_hold(worker, to);
+	address_ip_text(to, conn->remote);
+	conn->state = CONN_CONNECTING;
+	conn->tried++;
+	conn->connecting.op.done = on_connected;
+	ring_connect(worker->ring, &conn->connecting, &conn->socket, RING_STREAM, to,
+		     conn->source ? &conn->source->address : NULL);
+	ring_timer(worker->ring, &conn->timer, worker_now_ms(worker) + (uint64_t)target->connect_s * 1000);
+}
+
+void conn_open(struct worker *worker, struct lane *lane)
+{
+	const struct target *target = target_of(lane->site);
+	struct conn *conn = pool_take(&worker->conns);
+
+	CHECK(conn != NULL); /* the scheduler has as many slots as this pool */
+	conn->worker = worker;
+	conn->lane = lane;
+	conn->routes = routes_keep(target->routes);
+	conn->source = target->sources[lane->source];
+	conn->number = ++worker->connections;
+	list_init(&conn->idle_link);
+	list_push(&worker->open_conns, &conn->all);
+	timer_init(&conn->timer, on_timer);
+	if (conn->source)
+		address_ip_text(&conn->source->address, conn->local);
+	conn_try(conn);
+}
+
+/* It has, or has not, a transaction: the lane counts. */
+static void conn_set_idle(struct conn *conn, bool idle)
+{
+	if (conn->idle == idle)
+		return;
+	conn->idle = idle;
+	list_remove(&conn->idle_link);
+	if (idle) {
+		conn->idle_until_ms = worker_now_ms(conn->worker) + CONN_IDLE_MS;
+		list_push_front(&conn->lane->idlers, &conn->idle_link); /* the warmest first */
+	}
+	report(conn, idle ? REPORT_IDLE : REPORT_BUSY, 0, SLICE_NONE);
+}
+
+/* Greeted, and through EHLO: it counts as open. */
+static void conn_set_opened(struct conn *conn)
+{
+	conn->opened = true;
+	host_answered(conn->host);
+	stat_add(conn->worker->stats, STAT_OPEN, 1);
+	conn->idle = true;
+	conn->idle_until_ms = worker_now_ms(conn->worker) + CONN_IDLE_MS;
+	list_push_front(&conn->lane->idlers, &conn->idle_link);
+	report(conn, REPORT_OPENED, 0, SLICE_NONE);
+}
+
+/* Transactions that are over go home; as long as the session wants, the lane is asked for more. */
+static void conn_exchange(struct conn *conn)
+{
+	struct tx *tx;
+	bool moved;
+
+	do {
+		moved = false;
+		while ((tx = session_over(&conn->session))) {
+			conn->ntransactions--;
+			delivery_over(conn, tx);
+		}
+		while (session_wants(&conn->session) && (tx = delivery_next(conn))) {
+			conn_set_idle(conn, false);
+			conn->ntransactions++;
+			session_give(&conn->session, tx);
+			moved = true;
+		}
+	} while (moved);
+}
+
+static void conn_remember(struct conn *conn)
+{
+	struct host *host = conn->host;
+
+	host->rset_needed |= session_found_rset_needed(&conn->session);
+	host->pipelining_broken |= session_found_pipelining_broken(&conn->session);
+	host->window_broken |= session_found_window_broken(&conn->session);
+}
+
+static void conn_speak(struct conn *conn)
+{
+	struct session_send send;
+	uint64_t deadline_ms;
+
+	if (!conn->is_sending && session_say(&conn->session, &send)) {
+		conn->is_sending = true;
+		conn->sending.op.done = on_sent;
+		ring_send(conn->worker->ring, &conn->sending, &conn->socket, send.iov, send.niov);
+	}
+	deadline_ms = session_deadline_ms(&conn->session);
+	if (!deadline_ms && conn->idle)
+		deadline_ms = conn->idle_until_ms;
+	if (deadline_ms)
+		ring_timer(conn->worker->ring, &conn->timer, deadline_ms);
+}
+
+static void conn_turn(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+
+	if (conn->state == CONN_CLOSING)
+		return;
+	if (!worker_may_send(worker))
+		session_abandon(&conn->session);
+	if (!conn->opened && session_is_ready(&conn->session))
+		conn_set_opened(conn);
+	conn_exchange(conn);
+	if (conn->ntransactions == 0 && (worker->draining || lane_is_resting(conn->lane, worker_now_ms(worker))))
+		session_quit(&conn->session, worker_now_ms(worker));
+	conn_set_idle(conn, conn->opened && conn->ntransactions == 0 && session_is_ready(&conn->session));
+	if (session_is_closed(&conn->session)) {
+		conn_remember(conn);
+		if (!conn->opened && session_end_is_error(session_end(&conn->session)))
+			conn_refused(conn);
+		conn_close(conn);
+		return;
+	}
+	conn_speak(conn);
+}
+
+void conn_feed(struct conn *conn)
+{
+	CHECK(conn->idle);
+	conn_turn(conn);
+}
+
+void conn_quit(struct conn *conn)
+{
+	if (conn->state == CONN_TALKING) {
+		session_quit(&conn->session, worker_now_ms(conn->worker));
+		conn_turn(conn);
+	}
+}
+
+void conn_abandon(struct conn *conn)
+{
+	if (conn->state == CONN_TALKING) {
+		session_abandon(&conn->session);
+		conn_turn(conn);
+	} else if (conn->state == CONN_CONNECTING) {
+		conn->failure.attempted = false;
+		conn_close(conn);
+	}
+}

@@ -1,0 +1,61 @@
+/* A connection: one TCP stream to one host of a site, and the session spoken on it.
+ *
+ * It lives in a slot from conn_open until the last of its operations is home. It tries the routes of its site in order
+ * (RFC 5321 5.1: at most CONN_ADDRESSES_MAX addresses, CONN_SESSIONS_MAX greetings), and when one of them greets it, it
+ * takes transactions from its lane as long as there are some, stays idle a little, and says QUIT. */
+#pragma once
+
+#include "delivery.h"
+#include "host.h"
+
+enum { CONN_ADDRESSES_MAX = 5, CONN_SESSIONS_MAX = 2, CONN_IDLE_MS = 2000 };
+
+/* CONNECTING → TALKING → CLOSING → CONNECTING (next route) or gone. */
+enum conn_state { CONN_CONNECTING, CONN_TALKING, CONN_CLOSING };
+
+struct conn {
+	struct worker *worker; /* parent */
+	struct lane *lane;     /* it belongs to; counted there */
+	enum conn_state state;
+	struct list all;		    /* on its worker's list */
+	struct list idle_link;		    /* on its lane's idlers while idle */
+	struct routes *routes;		    /* counted */
+	const struct config_source *source; /* NULL: the system chooses the address */
+	unsigned route;			    /* the one being tried: index */
+	unsigned tried, greeted;	    /* addresses connected to, sessions begun */
+	struct host *host;		    /* counted */
+
+	struct socket socket;
+	struct connecting connecting;
+	struct sending sending;
+	struct receive receive;
+	struct op closed;
+	struct timer timer;
+	bool is_sending, receiving;
+
+	struct session session;
+	struct session_limits limits;
+	bool opened;		/* the lane counts it as open */
+	bool idle;		/* ... and idle */
+	unsigned ntransactions; /* with the session now */
+	unsigned given;		/* in all */
+	uint64_t number, idle_until_ms;
+	char local[ADDRESS_TEXT_MAX], remote[ADDRESS_TEXT_MAX];
+	struct outcome failure; /* why the last route did not work */
+	char failure_text[256];
+};
+
+/* Opens one for a lane; reports to the scheduler what comes of it. */
+void conn_open(struct worker *worker, struct lane *lane);
+/* An idle one is offered mail. */
+void conn_feed(struct conn *conn);
+/* QUIT when what it has is over; at once. */
+void conn_quit(struct conn *conn);
+void conn_abandon(struct conn *conn);
+/* The MX it talks to. */
+struct slice conn_mx(const struct conn *conn);
+
+static inline struct conn *conn_idle(struct list *link)
+{
+	return LIST_OWNER(link, struct conn, idle_link);
+}

@@ -1,0 +1,361 @@
+/* The story of a delivery.
+ *
+ *   Redis                                                                                       receivers
+ *   jobs → intake → domain queues → lease → scheduler → ask → dns → routes → lane → connection → session, transactions
+ *                        ▲                                                                           │
+ *   events ← settle ← outcome ← verdict ← reply ←────────────────────────────────────────────────────┘
+ *
+ * One short function an arrow, in this order. Intake has put the recipient's record on a ready list in Redis; here a
+ * worker hears of it, learns where the mail goes, leases the record, gets its message, finds a connection, and turns
+ * the reply into an outcome that Redis keeps. What is not said here is how each noun does its part: that is in its own
+ * file. */
+#include "delivery.h"
+
+#include "conn.h"
+#include "home.h"
+#include "outcome.h"
+#include "target.h"
+#include "transaction.h"
+
+#include "base/check.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ACTIONS_A_TURN = 2048 };
+
+/* 1. A list has mail. The home of its domain resolves it; the others ignore it. */
+static void on_changed(void *who, struct slice list)
+{
+	home_changed(who, list);
+}
+
+/* 2. The home has granted a domain to us, with its routes: they make its site. The list is offered next (home.c). */
+void delivery_routed(struct worker *worker, struct slice domain, struct routes *routes)
+{
+	target_site(worker, domain, routes);
+}
+
+/* 3. The scheduler knows what may be done now: ask again, lease, connect, send, or give back. */
+static void delivery_lease(struct worker *worker, const struct next *next);
+static void delivery_send(struct lane *lane);
+
+static void delivery_act(struct worker *worker, const struct next *next)
+{
+	switch (next->kind) {
+	case NEXT_ASK: home_renew(worker, next->domain->name); break;
+	case NEXT_LEASE: delivery_lease(worker, next); break;
+	case NEXT_CONNECT: conn_open(worker, next->lane); break;
+	case NEXT_SEND: delivery_send(next->lane); break;
+	case NEXT_RETURN: delivery_return_lane(worker, next->lane); break;
+	}
+}
+
+static void lease_flush(struct worker *worker)
+{
+	if (worker->nwants)
+		queue_lease(worker->queue, worker->wants, worker->nwants);
+	worker->nwants = worker->nrecords = 0;
+}
+
+void delivery_work(struct worker *worker)
+{
+	struct next next;
+
+	for (unsigned i = 0; i < ACTIONS_A_TURN && scheduler_next(worker->scheduler, &next, worker_now_ms(worker)); i++)
+		delivery_act(worker, &next);
+	lease_flush(worker);
+}
+
+/* 4. Records are leased, many lists in one call. */
+static void delivery_lease(struct worker *worker, const struct next *next)
+{
+	if (worker->nwants == LEASE_LISTS_MAX || worker->nrecords + next->count > LEASE_RECORDS_MAX)
+		lease_flush(worker);
+	worker->wants[worker->nwants++] = (struct lease_want){next->list->name, next->count};
+	worker->nrecords += next->count;
+	worker->nasked += next->count;
+}
+
+/* 5. A record is ours: it becomes a delivery. Its job and its message must be here before it can be sent. */
+static struct delivery *delivery_make(struct worker *worker, const struct leased *leased)
+{
+	struct delivery *delivery = pool_take(&worker->deliveries);
+
+	CHECK(delivery != NULL);
+	list_init(&delivery->link);
+	delivery->worker = worker;
+	delivery->lease = leased->lease;
+	delivery->position = leased->position;
+	delivery->bytes = malloc(leased->record.len + leased->list.len);
+	CHECK(delivery->bytes != NULL);
+	memcpy(delivery->bytes, leased->record.ptr, leased->record.len);
+	memcpy(delivery->bytes + leased->record.len, leased->list.ptr, leased->list.len);
+	delivery->list = (struct slice){delivery->bytes + leased->record.len, leased->list.len};
+	return delivery;
+}
+
+static void on_leased(void *who, const struct leased *leased)
+{
+	struct worker *worker = who;
+	struct ready *list = scheduler_list(worker->scheduler, leased->list);
+	struct delivery *delivery;
+
+	if (!list || !list->leasing)
+		return; /* not asked for by this scheduler: its lease ends with our beat */
+	delivery = delivery_make(worker, leased);
+	if (!record_decode((struct slice){delivery->bytes, leased->record.len}, &delivery->record)) {
+		log_error("reading a record of list %s: expected version %d of the format, found something else; it "
+			  "stays "
+			  "leased until this engine ends",
+			  LOG_TEXT(leased->list), RECORD_VERSION);
+		free(delivery->bytes);
+		pool_give(&worker->deliveries, delivery);
+		return;
+	}
+	delivery->lane = list->leasing;
+	delivery->domain = list->domain;
+	delivery->mailing = mailing_hold(worker, delivery->record.tenant, delivery->record.job);
+	delivery->lane->preparing++;
+	scheduler_hold(worker->scheduler, delivery->domain);
+	stat_add(worker->stats, STAT_LEASED, 1);
+	if (delivery->mailing->state == MAILING_COMING)
+		mailing_wait(delivery->mailing, &delivery->link);
+	else
+		delivery_prepared(delivery);
+}
+
+static void on_lease_over(void *who, struct slice name, unsigned got, uint64_t remaining)
+{
+	struct worker *worker = who;
+	struct ready *list = scheduler_list(worker->scheduler, name);
+
+	if (!list || !list->leasing)
+		return;
+	worker->nasked -= list->asked;
+	scheduler_leased(worker->scheduler, list, got, remaining, worker_now_ms(worker));
+}
+
+/* 6. Everything is here: the delivery joins its lane, unless it need not be sent at all. */
+static void delivery_refuse_route(struct delivery *delivery);
+
+void delivery_prepared(struct delivery *delivery)
+{
+	struct worker *worker = delivery->worker;
+	struct lane *lane = delivery->lane;
+	const struct mailing *mailing = delivery->mailing;
+
+	CHECK(lane->preparing > 0);
+	lane->preparing--;
+	if (worker->draining) {
+		delivery_return(delivery);
+	} else if (delivery->record.expires_ms <= worker_wall_ms(worker)) {
+		outcome_expired(delivery);
+	} else if (mailing->state != MAILING_READY) {
+		log_error("preparing job %s: %s; its recipients are held", LOG_TEXT(mailing->key), mailing->why);
+		outcome_held(delivery, slice_of(mailing->why));
+	} else if (worker->config->divert == DIVERT_DISCARD) {
+		outcome_discarded(delivery);
+	} else if (target_of(lane->site)->unroutable) {
+		delivery_refuse_route(delivery);
+	} else {
+		list_push(&lane->ready, &delivery->link);
+		lane->nready++;
+	}
+	scheduler_look(worker->scheduler, lane);
+}
+
+/* The DNS says that there is nowhere to go, for good or for now. */
+static void delivery_refuse_route(struct delivery *delivery)
+{
+	struct worker *worker = delivery->worker;
+	struct lane *lane = delivery->lane;
+	struct outcome outcome = routes_outcome(target_of(lane->site)->routes);
+	struct attempt attempt = {.site = lane->site->name, .sender = delivery->mailing->sender};
+	struct report rest = {.kind = REPORT_SLOWER, .why = outcome.text};
+
+	if (lane_is_resting(lane, worker_now_ms(worker))) {
+		delivery_return(delivery); /* another one bears the news */
+		return;
+	}
+	outcome.attempted = true;
+	if (outcome.verdict.action != ACTION_NEVER)
+		scheduler_report(worker->scheduler, lane, &rest, worker_now_ms(worker));
+	outcome_settle(delivery, &outcome, &attempt);
+}
+
+/* 7. Mail is ready on a lane, and one of its connections is idle. (If none is, the scheduler has one opened.) */
+static void delivery_send(struct lane *lane)
+{
+	struct list *link = list_first(&lane->idlers);
+
+	CHECK(link != NULL);
+	conn_feed(conn_idle(link));
+}
+
+/* 8. A connection takes its next transaction. */
+struct tx *delivery_next(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+	struct transaction *transaction;
+
+	if (conn->lane->nready == 0 || worker->draining || worker->redis_away || !worker_may_send(worker))
+		return NULL;
+	transaction = transaction_compose(conn);
+	if (!transaction)
+		return NULL;
+	conn->lane->inflight += transaction->tx.nrecipients;
+	stat_add(worker->stats, STAT_INFLIGHT, transaction->tx.nrecipients);
+	stat_add(worker->stats, STAT_ATTEMPTED, transaction->tx.nrecipients);
+	return &transaction->tx;
+}
+
+/* 9. It comes back: each recipient has an outcome, made from the reply by smtp/verdict.c. Those whose turn did not come
+ *    wait at the front of the lane again. */
+static void delivery_wait_again(struct delivery *delivery)
+{
+	list_push_front(&delivery->lane->ready, &delivery->link);
+	delivery->lane->nready++;
+	pace_give(&delivery->lane->pace, 1);
+}
+
+static void lane_learn(struct worker *worker, struct lane *lane, unsigned delivered, const struct outcome *worst)
+{
+	struct report report = {.kind = REPORT_DELIVERED, .recipients = delivered};
+
+	if (delivered)
+		scheduler_report(worker->scheduler, lane, &report, worker_now_ms(worker));
+	if (worst && (worst->verdict.action == ACTION_SLOWER || worst->verdict.scope >= SCOPE_LANE)) {
+		report = (struct report){
+			.kind = REPORT_SLOWER,
+			.delay_ms = worst->verdict.retry_after_s ? worst->verdict.retry_after_s * 1000ul : 60000,
+			.why = worst->text};
+		if (worst->verdict.scope == SCOPE_LANE || worst->verdict.scope == SCOPE_SITE)
+			scheduler_report(worker->scheduler, lane, &report, worker_now_ms(worker));
+	}
+}
+
+void delivery_over(struct conn *conn, struct tx *tx)
+{
+	struct transaction *transaction = transaction_of(tx);
+	struct worker *worker = conn->worker;
+	struct attempt attempt = transaction_attempt(transaction, conn);
+	const struct outcome *worst = NULL;
+	unsigned delivered = 0;
+
+	CHECK(conn->lane->inflight >= tx->nrecipients);
+	conn->lane->inflight -= tx->nrecipients;
+	stat_take(worker->stats, STAT_INFLIGHT, tx->nrecipients);
+	for (unsigned i = tx->nrecipients; i-- > 0;) { /* backwards, so that those that wait again keep their order */
+		const struct outcome *outcome = &tx->recipients[i].outcome;
+
+		if (!outcome->attempted) {
+			delivery_wait_again(transaction->deliveries[i]);
+			continue;
+		}
+		delivered += outcome->verdict.action == ACTION_DELIVERED && !outcome->uncertain;
+		if (outcome->verdict.action != ACTION_DELIVERED && outcome->verdict.action != ACTION_NEVER)
+			worst = outcome;
+		outcome_settle(transaction->deliveries[i], outcome, &attempt);
+	}
+	lane_learn(worker, conn->lane, delivered, worst);
+	scheduler_look(worker->scheduler, conn->lane);
+	transaction_free(worker, transaction);
+}
+
+/* 9b. No host of the site would talk to us. The delivery that was to go first bears it as an attempt; the others wait
+ * in the queue until the lane has rested. */
+void delivery_unreachable(struct worker *worker, struct lane *lane, const struct outcome *outcome,
+			  const struct conn *conn)
+{
+	struct list *link = list_pop(&lane->ready);
+	struct attempt attempt = {.site = lane->site->name,
+				  .mx = conn_mx(conn),
+				  .remote_ip = slice_of(conn->remote),
+				  .connection = conn->number,
+				  .connected = true};
+	struct delivery *delivery;
+
+	(void)worker;
+	if (!link)
+		return;
+	lane->nready--;
+	delivery = delivery_of(link);
+	attempt.sender = delivery->mailing->sender;
+	outcome_settle(delivery, outcome, &attempt);
+}
+
+/* 10. The outcome is in Redis' hands (outcome.c, queue/): the delivery ends here. */
+void delivery_free(struct delivery *delivery)
+{
+	struct worker *worker = delivery->worker;
+	struct domain *domain = delivery->domain;
+	bool last = domain->leaving && domain->outstanding == 1;
+	char name[256];
+	struct slice released = {name, domain->name.len < sizeof(name) ? domain->name.len : 0};
+
+	memcpy(name, domain->name.ptr, released.len);
+	mailing_release(delivery->mailing);
+	free(delivery->bytes);
+	pool_give(&worker->deliveries, delivery);
+	scheduler_drop(worker->scheduler, domain);
+	if (last)
+		home_released(worker, released);
+}
+
+void delivery_return(struct delivery *delivery)
+{
+	struct settlement settlement = {
+		.lease = delivery->lease,
+		.position = delivery->position,
+		.verb = SETTLE_BACK,
+		.list = delivery->list,
+		.tenant = delivery->record.tenant,
+		.job = delivery->record.job,
+		.index = delivery->record.index,
+	};
+
+	queue_settle(delivery->worker->queue, &settlement);
+	stat_add(delivery->worker->stats, STAT_RETURNED, 1);
+	delivery_free(delivery);
+}
+
+void delivery_return_lane(struct worker *worker, struct lane *lane)
+{
+	struct list *link;
+
+	while ((link = list_pop(&lane->ready))) {
+		lane->nready--;
+		delivery_return(delivery_of(link));
+	}
+	scheduler_look(worker->scheduler, lane);
+}
+
+static void on_away(void *who, bool away)
+{
+	struct worker *worker = who;
+
+	worker->redis_away = away;
+	scheduler_pause(worker->scheduler, away || worker->draining);
+}
+
+static void on_fenced(void *who)
+{
+	struct worker *worker = who;
+
+	worker->fenced = true;
+	scheduler_pause(worker->scheduler, true);
+}
+
+struct queue_owner delivery_queue_owner(struct worker *worker)
+{
+	return (struct queue_owner){
+		.changed = on_changed,
+		.leased = on_leased,
+		.lease_over = on_lease_over,
+		.away = on_away,
+		.fenced = on_fenced,
+		.who = worker,
+	};
+}

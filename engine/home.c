@@ -1,0 +1,365 @@
+/* One structure per domain that has mail, on its home worker: what the DNS said, which site that makes, who has it now.
+ * Letters between workers carry copies; nothing in them points into the sender's memory. */
+#include "home.h"
+
+#include "delivery.h"
+
+#include "base/check.h"
+#include "dns/routes.h"
+
+#include <libpsl.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FORGET_MS = 10 * 60 * 1000 };
+
+/* Where a domain's grant stands. NOWHERE: nobody may lease its mail. GRANTED: one worker may. RELEASING: it was asked
+ * to stop and has not said that it has. */
+enum grant { GRANT_NOWHERE, GRANT_GIVEN, GRANT_RELEASING };
+
+struct home {
+	struct map_node node;  /* by name */
+	struct slice name;     /* owned */
+	struct worker *worker; /* parent */
+	struct dns_ask ask;
+	bool asking;
+	enum grant grant;
+	unsigned owner;	       /* worker number, while not NOWHERE */
+	unsigned other_site;   /* answers in a row that led to another owner */
+	struct routes *routes; /* counted; NULL: not known */
+	struct list waiting;   /* struct waiting: lists to offer once it is granted */
+	uint64_t used_ms;
+};
+
+struct waiting {
+	struct list link;
+	struct slice list; /* of the same memory */
+};
+
+enum letter_kind { LETTER_GRANT, LETTER_RENEW, LETTER_RELEASE, LETTER_RELEASED };
+
+struct letter {
+	struct message_to_ring message;
+	struct worker *to, *from;
+	enum letter_kind kind;
+	struct routes *routes;	   /* GRANT: owned by the letter */
+	struct slice domain, list; /* of the same memory; list may be empty */
+};
+
+static void letter_open(struct letter *letter);
+
+static void on_letter(struct message_to_ring *message)
+{
+	letter_open(MAP_OWNER(message, struct letter, message));
+}
+
+static void letter_send(struct worker *from, unsigned to, enum letter_kind kind, struct slice domain, struct slice list,
+			const struct routes *routes)
+{
+	struct letter *letter = malloc(sizeof(*letter) + domain.len + list.len);
+	char *bytes = (char *)(letter + 1);
+
+	CHECK(letter != NULL);
+	*letter = (struct letter){.message.arrive = on_letter,
+				  .to = from->engine->workers[to],
+				  .from = from,
+				  .kind = kind,
+				  .routes = routes ? routes_make(routes) : NULL,
+				  .domain = {bytes, domain.len},
+				  .list = {bytes + domain.len, list.len}};
+	memcpy(bytes, domain.ptr, domain.len);
+	if (list.len)
+		memcpy(bytes + domain.len, list.ptr, list.len);
+	if (to == from->number)
+		letter_open(letter);
+	else
+		ring_wake(from->ring, letter->to->ring, &letter->message);
+}
+
+static void letter_open(struct letter *letter)
+{
+	struct worker *worker = letter->to;
+	struct domain *domain;
+
+	switch (letter->kind) {
+	case LETTER_GRANT:
+		if (letter->list.len || scheduler_domain(worker->scheduler, letter->domain))
+			delivery_routed(worker, letter->domain, letter->routes);
+		else
+			routes_free(letter->routes);
+		if (letter->list.len)
+			scheduler_offer(worker->scheduler, letter->list, worker_now_ms(worker));
+		break;
+	case LETTER_RENEW: home_renew(worker, letter->domain); break;
+	case LETTER_RELEASE:
+		domain = scheduler_domain(worker->scheduler, letter->domain);
+		if (domain)
+			scheduler_release(worker->scheduler, domain);
+		if (!scheduler_domain(worker->scheduler, letter->domain))
+			letter_send(worker, letter->from->number, LETTER_RELEASED, letter->domain, SLICE_NONE, NULL);
+		break;
+	case LETTER_RELEASED: home_released(worker, letter->domain); break;
+	}
+	free(letter);
+}
+
+static struct home *home_find(struct worker *worker, struct slice domain)
+{
+	struct map_node *node = map_find(&worker->homes, domain);
+
+	return node ? MAP_OWNER(node, struct home, node) : NULL;
+}
+
+static unsigned worker_of(const struct worker *worker, struct slice name)
+{
+	return (unsigned)(slice_hash(name) % worker->engine->nworkers);
+}
+
+static unsigned owner_of(struct home *home)
+{
+	struct outbuf name = {0};
+
+	home_site_name(home->worker->config, home->name, home->routes, &name);
+	unsigned owner = worker_of(home->worker, outbuf_slice(&name));
+
+	outbuf_free(&name);
+	return owner;
+}
+
+static void grant(struct home *home)
+{
+	struct list *link;
+
+	if (list_is_empty(&home->waiting)) /* a renewal: the owner is told what has changed */
+		letter_send(home->worker, home->owner, LETTER_GRANT, home->name, SLICE_NONE, home->routes);
+	while ((link = list_pop(&home->waiting))) {
+		struct waiting *waiting = LIST_OWNER(link, struct waiting, link);
+
+		letter_send(home->worker, home->owner, LETTER_GRANT, home->name, waiting->list, home->routes);
+		free(waiting);
+	}
+}
+
+static void home_settle(struct home *home)
+{
+	unsigned owner = owner_of(home);
+
+	if (home->grant == GRANT_RELEASING)
+		return;
+	if (home->grant == GRANT_GIVEN && owner != home->owner && ++home->other_site >= 2) {
+		/* Twice in a row, a TTL apart: it has moved, it does not flutter. */
+		home->grant = GRANT_RELEASING;
+		letter_send(home->worker, home->owner, LETTER_RELEASE, home->name, SLICE_NONE, NULL);
+		return;
+	}
+	if (home->grant == GRANT_NOWHERE) {
+		home->grant = GRANT_GIVEN;
+		home->owner = owner;
+	}
+	if (owner == home->owner)
+		home->other_site = 0;
+	grant(home);
+}
+
+static void on_routes(struct dns_ask *ask, struct routes *routes)
+{
+	struct home *home = LIST_OWNER(ask, struct home, ask);
+
+	home->asking = false;
+	if (home->routes)
+		routes_free(home->routes);
+	home->routes = routes;
+	stat_add(home->worker->stats, STAT_RESOLVED, 1);
+	home_settle(home);
+}
+
+static void home_ask(struct home *home)
+{
+	struct routes *fixed = home_fixed_routes(home->worker->config, home->name);
+
+	if (home->asking)
+		return;
+	if (fixed) {
+		home->asking = true;
+		on_routes(&home->ask, fixed);
+		return;
+	}
+	home->asking = true;
+	home->ask.answered = on_routes;
+	dns_ask(home->worker->dns, &home->ask, home->name);
+}
+
+static struct home *home_make(struct worker *worker, struct slice domain)
+{
+	struct home *home = calloc(1, sizeof(*home));
+
+	CHECK(home != NULL);
+	home->worker = worker;
+	home->name = (struct slice){slice_copy(domain), domain.len};
+	list_init(&home->waiting);
+	list_init(&home->ask.link);
+	map_add(&worker->homes, &home->node, home->name);
+	return home;
+}
+
+void home_changed(struct worker *worker, struct slice list)
+{
+	struct list_parts parts;
+	struct home *home;
+
+	if (!list_parse(list, &parts) || worker_of(worker, parts.domain) != worker->number)
+		return;
+	home = home_find(worker, parts.domain);
+	if (!home)
+		home = home_make(worker, parts.domain);
+	home->used_ms = worker_now_ms(worker);
+	struct waiting *waiting = malloc(sizeof(*waiting) + list.len);
+
+	CHECK(waiting != NULL);
+	memcpy(waiting + 1, list.ptr, list.len);
+	waiting->list = (struct slice){(char *)(waiting + 1), list.len};
+	list_push(&home->waiting, &waiting->link);
+	if (!home->routes || home->routes->expires_ms <= worker_now_ms(worker))
+		home_ask(home);
+	else if (home->grant != GRANT_RELEASING)
+		home_settle(home);
+}
+
+void home_renew(struct worker *worker, struct slice domain)
+{
+	struct home *home;
+
+	if (worker_of(worker, domain) != worker->number) {
+		letter_send(worker, worker_of(worker, domain), LETTER_RENEW, domain, SLICE_NONE, NULL);
+		return;
+	}
+	home = home_find(worker, domain);
+	if (!home)
+		home = home_make(worker, domain);
+	home->used_ms = worker_now_ms(worker);
+	home_ask(home);
+}
+
+void home_released(struct worker *worker, struct slice domain)
+{
+	struct home *home;
+
+	if (worker_of(worker, domain) != worker->number) {
+		letter_send(worker, worker_of(worker, domain), LETTER_RELEASED, domain, SLICE_NONE, NULL);
+		return;
+	}
+	home = home_find(worker, domain);
+	if (!home || home->grant != GRANT_RELEASING)
+		return;
+	home->grant = GRANT_NOWHERE;
+	home->other_site = 0;
+	home_settle(home);
+}
+
+static void home_free(struct home *home)
+{
+	struct list *link;
+
+	map_remove(&home->worker->homes, &home->node);
+	while ((link = list_pop(&home->waiting)))
+		free(LIST_OWNER(link, struct waiting, link));
+	if (home->routes)
+		routes_free(home->routes);
+	free((char *)home->name.ptr);
+	free(home);
+}
+
+void homes_age(struct worker *worker, uint64_t now_ms)
+{
+	MAP_EACH (node, &worker->homes) {
+		struct home *home = MAP_OWNER(node, struct home, node);
+
+		/* One whose owner may still have mail of it stays: a second grant to another worker would not wait. */
+		if (!home->asking && home->grant == GRANT_GIVEN && home->owner == worker->number &&
+		    now_ms - home->used_ms > FORGET_MS && !scheduler_domain(worker->scheduler, home->name))
+			home_free(home);
+	}
+}
+
+void homes_free(struct worker *worker)
+{
+	MAP_EACH (node, &worker->homes)
+		home_free(MAP_OWNER(node, struct home, node));
+	map_free(&worker->homes);
+}
+
+struct routes *home_fixed_routes(const struct config *config, struct slice domain)
+{
+	const struct config_domain *section;
+
+	if (config->divert == DIVERT_ADDRESS)
+		return routes_fixed(domain, &config->divert_to, 1);
+	section = config_route(config, domain);
+	return section && section->nroutes ? routes_fixed(domain, section->routes, section->nroutes) : NULL;
+}
+
+static struct slice organisational(struct slice host)
+{
+	char *name = slice_copy(host);
+	const char *domain = psl_registrable_domain(psl_builtin(), name);
+	struct slice found = domain ? slice_skip(host, (size_t)(domain - name)) : host;
+
+	free(name);
+	return found;
+}
+
+/* The organisational domain all best hosts share, or SLICE_NONE. */
+static struct slice shared_organisation(const struct routes *routes)
+{
+	struct slice shared = SLICE_NONE;
+
+	for (unsigned i = 0; i < routes->nroutes; i++) {
+		if (routes->route[i].preference != routes->route[0].preference)
+			break;
+		struct slice own = organisational(routes->hosts[routes->route[i].host]);
+
+		if (shared.len && !slice_is(shared, own))
+			return SLICE_NONE;
+		shared = own;
+	}
+	return shared;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return slice_order(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+static void host_set(const struct routes *routes, struct outbuf *out)
+{
+	struct slice hosts[ROUTES_MAX];
+
+	memcpy(hosts, routes->hosts, routes->nhosts * sizeof(*hosts));
+	qsort(hosts, routes->nhosts, sizeof(*hosts), by_name);
+	for (unsigned i = 0; i < routes->nhosts; i++) {
+		if (i)
+			outbuf_byte(out, ',');
+		outbuf_add(out, hosts[i]);
+	}
+}
+
+void home_site_name(const struct config *config, struct slice domain, const struct routes *routes, struct outbuf *out)
+{
+	char text[ADDRESS_TEXT_MAX];
+	const struct config_site *site = config_site_of(config, domain, routes->hosts, routes->nhosts);
+	struct slice shared;
+
+	if (config->divert != DIVERT_NONE) {
+		outbuf_add(out, SLICE("divert"));
+	} else if (routes->result != ROUTES_FOUND || routes->nroutes == 0) {
+		outbuf_printf(out, "unroutable %.*s", SLICE_ARG(domain));
+	} else if (site) {
+		outbuf_add(out, site->name);
+	} else if (config_route(config, domain) && config_route(config, domain)->nroutes) {
+		outbuf_add(out, address_text(&routes->route[0].address, text));
+	} else if ((shared = shared_organisation(routes)).len) {
+		outbuf_add(out, shared);
+	} else {
+		host_set(routes, out);
+	}
+}

@@ -1,0 +1,27 @@
+/* The home of a domain: the one worker that resolves it and grants it to the owner of its site (DESIGN.md, decision 1).
+ *
+ *     hash(domain) is at home on worker h; hash(site) is owned by worker o
+ *     h: a list of the domain has mail → asks the DNS, or knows → grant to o: domain, routes, list
+ *     o: leases and sends; when the routes have aged → renew to h
+ *     h: the site has changed twice in a row → release to o; o gives its mail back → released to h; h grants anew
+ *
+ * Between two workers each arrow is one message by the kernel's MSG_RING; within one, a call. Mail never crosses. */
+#pragma once
+
+#include "worker.h"
+
+/* A list became non-empty. If its domain is not at home here, nothing happens: its home hears of it too. */
+void home_changed(struct worker *worker, struct slice list);
+/* The owner wants fresh routes of a domain. */
+void home_renew(struct worker *worker, struct slice domain);
+/* Called by the owner when nothing of a released domain is left with it. */
+void home_released(struct worker *worker, struct slice domain);
+/* Forgets domains that have had no mail for long. */
+void homes_age(struct worker *worker, uint64_t now_ms);
+void homes_free(struct worker *worker);
+
+/* Routes as the configuration has them (route, divert), or NULL: ask the DNS. The caller gets one count. */
+struct routes *home_fixed_routes(const struct config *config, struct slice domain);
+/* The name of the site these routes lead to: the configured site, the common organisational domain of the best MX
+ * hosts, or all their names. Appends. */
+void home_site_name(const struct config *config, struct slice domain, const struct routes *routes, struct outbuf *out);

@@ -1,0 +1,27 @@
+/* A host: one MX address as this worker has come to know it. What it remembers makes the next connection better; it is
+ * forgotten after an hour without use. */
+#pragma once
+
+#include "worker.h"
+
+struct host {
+	struct map_node node; /* by address text */
+	char name[ADDRESS_TEXT_MAX];
+	unsigned refs; /* connections on it */
+	uint64_t used_ms;
+	uint64_t dead_until_ms; /* it did not answer: others are tried first till then */
+	unsigned failures;	/* in a row */
+	bool rset_needed, pipelining_broken, window_broken;
+};
+
+/* The host at that address, made if it is new; counted until host_release. */
+struct host *host_hold(struct worker *worker, const struct address *address);
+void host_release(struct worker *worker, struct host *host);
+/* It could not be talked to; it was talked to. */
+void host_failed(struct host *host, uint64_t now_ms);
+void host_answered(struct host *host);
+/* Known to be silent just now. Hosts nobody has tried are not. */
+bool host_is_dead(const struct worker *worker, const struct address *address, uint64_t now_ms);
+/* Forgets what has not been used for long; called now and then. */
+void hosts_age(struct worker *worker, uint64_t now_ms);
+void hosts_free(struct worker *worker);

@@ -1,0 +1,262 @@
+/* Two fetches, one after the other: the job's HASH field, then its body, unless another mailing has that body already.
+ * What is fetched is kept for a minute after its last use, because the next lease of the same campaign comes soon. */
+#include "mailing.h"
+
+#include "delivery.h"
+
+#include "base/check.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEEP_MS = 60 * 1000 };
+
+static void mailing_settle(struct mailing *mailing, enum mailing_state state)
+{
+	CHECK(mailing->state == MAILING_COMING && state != MAILING_COMING);
+	mailing->state = state;
+	struct list *link;
+
+	while ((link = list_pop(&mailing->waiting)))
+		delivery_prepared(delivery_of(link));
+}
+
+/* The body's state is known: so is the mailing's. */
+static void mailing_take_body(struct mailing *mailing)
+{
+	const struct body *body = mailing->body;
+
+	if (body->state == MAILING_MISSING)
+		snprintf(mailing->why, sizeof(mailing->why), "the body sha256:%.64s is not in Redis any more",
+			 body->sha);
+	else if (body->state == MAILING_BROKEN)
+		snprintf(mailing->why, sizeof(mailing->why), "%.200s", body->error.message);
+	mailing_settle(mailing, body->state);
+}
+
+static void on_body(struct queue_fetch *fetch, struct slice value)
+{
+	struct body *body = LIST_OWNER(fetch, struct body, fetch);
+	struct list *link;
+
+	if (value.len == 0) {
+		body->state = MAILING_MISSING;
+	} else {
+		struct message_limits limits = {.bytes_max = body->worker->config->queue.message_bytes_max};
+
+		body->message = message_compile(value, &limits, &body->error);
+		body->state = body->message ? MAILING_READY : MAILING_BROKEN;
+	}
+	while ((link = list_pop(&body->waiting)))
+		mailing_take_body(LIST_OWNER(link, struct mailing, of_body));
+}
+
+static struct body *body_hold(struct worker *worker, struct slice sha)
+{
+	struct map_node *node = map_find(&worker->bodies, sha);
+	struct body *body = node ? MAP_OWNER(node, struct body, node) : NULL;
+
+	if (!body) {
+		body = calloc(1, sizeof(*body));
+		CHECK(body != NULL);
+		memcpy(body->sha, sha.ptr, sizeof(body->sha) - 1);
+		body->worker = worker;
+		list_init(&body->waiting);
+		map_add(&worker->bodies, &body->node, (struct slice){body->sha, 64});
+		body->fetch.fetched = on_body;
+		queue_fetch_body(worker->queue, &body->fetch, body->node.key);
+	}
+	body->refs++;
+	return body;
+}
+
+static void body_release(struct body *body)
+{
+	CHECK(body->refs > 0);
+	if (--body->refs > 0 || body->state == MAILING_COMING)
+		return; /* one that is still coming is freed with its worker */
+	map_remove(&body->worker->bodies, &body->node);
+	if (body->message)
+		message_free(body->message);
+	free(body);
+}
+
+static struct slice text_of(struct mailing *mailing, const json_t *meta, const char *name)
+{
+	const json_t *value = json_object_get(meta, name);
+
+	if (!json_is_string(value))
+		return SLICE_NONE;
+	return arena_copy(&mailing->arena, (struct slice){json_string_value(value), json_string_length(value)});
+}
+
+static void pack_vars(struct outbuf *vars, const json_t *object)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *)object, name, value)
+	{
+		if (strlen(name) > 255)
+			continue;
+		if (json_is_string(value)) {
+			struct slice text = {json_string_value(value), json_string_length(value)};
+
+			pack_add(vars, PACK_TEXT, slice_of(name), text);
+			continue;
+		}
+		char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+
+		CHECK(text != NULL);
+		pack_add(vars,
+			 json_is_null(value)				 ? PACK_NULL
+			 : json_is_object(value) || json_is_array(value) ? PACK_JSON
+									 : PACK_LITERAL,
+			 slice_of(name), json_is_null(value) ? SLICE_NONE : slice_of(text));
+		free(text);
+	}
+}
+
+static bool mailing_read(struct mailing *mailing, struct slice value, struct slice *sha)
+{
+	json_t *meta = json_loadb(value.ptr, value.len, 0, NULL);
+	json_t *tags = json_object_get(meta, "tags");
+
+	if (!json_is_object(meta)) {
+		json_decref(meta);
+		return false;
+	}
+	mailing->sender = text_of(mailing, meta, "from");
+	mailing->campaign = text_of(mailing, meta, "campaign");
+	mailing->transactional = slice_is(text_of(mailing, meta, "class"), SLICE("transactional"));
+	mailing->created_ms = (uint64_t)json_integer_value(json_object_get(meta, "created"));
+	*sha = text_of(mailing, meta, "body");
+	if (json_object_size(tags)) {
+		char *text = json_dumps(tags, JSON_COMPACT);
+
+		CHECK(text != NULL);
+		mailing->tags = arena_copy(&mailing->arena, slice_of(text));
+		free(text);
+	}
+	pack_vars(&mailing->vars, json_object_get(meta, "vars"));
+	json_decref(meta);
+	return sha->len == 64;
+}
+
+static void on_job(struct queue_fetch *fetch, struct slice value)
+{
+	struct mailing *mailing = LIST_OWNER(fetch, struct mailing, fetch);
+	struct slice sha;
+
+	if (value.len == 0) {
+		snprintf(mailing->why, sizeof(mailing->why), "what its job says is not in Redis any more");
+		mailing_settle(mailing, MAILING_MISSING);
+		return;
+	}
+	if (!mailing_read(mailing, value, &sha)) {
+		snprintf(mailing->why, sizeof(mailing->why), "what its job says in Redis cannot be read");
+		mailing_settle(mailing, MAILING_BROKEN);
+		return;
+	}
+	mailing->body = body_hold(mailing->worker, sha);
+	if (mailing->body->state == MAILING_COMING)
+		list_push(&mailing->body->waiting, &mailing->of_body);
+	else
+		mailing_take_body(mailing);
+}
+
+static struct mailing *mailing_new(struct worker *worker, struct slice key, struct slice tenant, struct slice job)
+{
+	struct mailing *mailing = calloc(1, sizeof(*mailing));
+
+	CHECK(mailing != NULL);
+	mailing->worker = worker;
+	mailing->key = arena_copy(&mailing->arena, key);
+	mailing->tenant = arena_copy(&mailing->arena, tenant);
+	mailing->job = arena_copy(&mailing->arena, job);
+	list_init(&mailing->idle);
+	list_init(&mailing->waiting);
+	list_init(&mailing->of_body);
+	map_add(&worker->mailings, &mailing->node, mailing->key);
+	mailing->fetch.fetched = on_job;
+	queue_fetch_job(worker->queue, &mailing->fetch, tenant, job);
+	return mailing;
+}
+
+struct mailing *mailing_hold(struct worker *worker, struct slice tenant, struct slice job)
+{
+	char key[600];
+	int n = snprintf(key, sizeof(key), "%.*s:%.*s", SLICE_ARG(tenant), SLICE_ARG(job));
+	struct slice name = {key, (size_t)n};
+	struct map_node *node = map_find(&worker->mailings, name);
+	struct mailing *mailing = node ? MAP_OWNER(node, struct mailing, node) : mailing_new(worker, name, tenant, job);
+
+	list_remove(&mailing->idle);
+	mailing->refs++;
+	return mailing;
+}
+
+void mailing_release(struct mailing *mailing)
+{
+	CHECK(mailing->refs > 0);
+	if (--mailing->refs > 0)
+		return;
+	mailing->used_ms = worker_now_ms(mailing->worker);
+	list_push(&mailing->worker->idle_mailings, &mailing->idle);
+}
+
+void mailing_wait(struct mailing *mailing, struct list *delivery_link)
+{
+	CHECK(mailing->state == MAILING_COMING);
+	list_push(&mailing->waiting, delivery_link);
+}
+
+static void mailing_free(struct mailing *mailing)
+{
+	list_remove(&mailing->idle);
+	list_remove(&mailing->of_body);
+	map_remove(&mailing->worker->mailings, &mailing->node);
+	if (mailing->body)
+		body_release(mailing->body);
+	outbuf_free(&mailing->vars);
+	struct arena arena = mailing->arena;
+
+	free(mailing);
+	arena_free(&arena);
+}
+
+void mailings_age(struct worker *worker, uint64_t now_ms)
+{
+	struct list *link;
+
+	while ((link = list_first(&worker->idle_mailings))) {
+		struct mailing *mailing = LIST_OWNER(link, struct mailing, idle);
+
+		if (now_ms - mailing->used_ms < KEEP_MS)
+			return;
+		if (mailing->state == MAILING_COMING) { /* its fetch is under way: look again later */
+			list_remove(link);
+			list_push(&worker->idle_mailings, link);
+			return;
+		}
+		mailing_free(mailing);
+	}
+}
+
+void mailings_free(struct worker *worker)
+{
+	MAP_EACH (node, &worker->mailings)
+		mailing_free(MAP_OWNER(node, struct mailing, node));
+	MAP_EACH (node, &worker->bodies) {
+		struct body *body = MAP_OWNER(node, struct body, node);
+
+		map_remove(&worker->bodies, &body->node);
+		if (body->message)
+			message_free(body->message);
+		free(body);
+	}
+	map_free(&worker->mailings);
+	map_free(&worker->bodies);
+}

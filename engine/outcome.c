@@ -1,0 +1,198 @@
+/* Outcomes are turned into settlements here and nowhere else. Whatever is not final keeps the record, with its attempt
+ * counted; the reply travels in it, cut to 80 bytes, so that an event of expiry can still say what the receiver said.
+ */
+#include "outcome.h"
+
+#include "base/check.h"
+
+#include <stdio.h>
+
+enum { LAST_REPLY_MAX = 80 };
+
+struct change {
+	enum settle_verb verb;
+	const char *type; /* of the event; NULL: none */
+	uint64_t delay_ms;
+};
+
+static struct settlement settlement_of(const struct delivery *delivery, const struct change *change)
+{
+	return (struct settlement){
+		.lease = delivery->lease,
+		.position = delivery->position,
+		.verb = change->verb,
+		.list = delivery->list,
+		.tenant = delivery->record.tenant,
+		.job = delivery->record.job,
+		.index = delivery->record.index,
+		.delay_ms = change->delay_ms,
+		.type = slice_of(change->type),
+		.to = delivery->record.address,
+	};
+}
+
+/* The extras with the last reply in place of an older one. */
+static void extras_with_reply(struct outbuf *out, struct slice extras, struct slice reply)
+{
+	struct pack_entry entry;
+
+	while (pack_next(&extras, &entry))
+		if (!slice_is(entry.name, SLICE("e")))
+			pack_add(out, entry.kind, entry.name, entry.value);
+	if (reply.len)
+		pack_add(out, PACK_TEXT, SLICE("e"), slice_head(reply, LAST_REPLY_MAX));
+}
+
+/* The record as it goes on waiting: one attempt more. */
+static struct slice record_after(struct delivery *delivery, const struct outcome *outcome)
+{
+	struct worker *worker = delivery->worker;
+	struct record next = delivery->record;
+	struct outbuf extras = {0};
+	char reply[LAST_REPLY_MAX + 32];
+	int n = snprintf(reply, sizeof(reply), "%u%s%s %.*s", outcome->code, outcome->enhanced[0] ? " " : "",
+			 outcome->enhanced,
+			 (int)(outcome->text.len < LAST_REPLY_MAX ? outcome->text.len : LAST_REPLY_MAX),
+			 outcome->text.len ? outcome->text.ptr : "");
+
+	extras_with_reply(&extras, next.extras,
+			  (struct slice){reply, (size_t)n < sizeof(reply) ? (size_t)n : sizeof(reply) - 1});
+	next.extras = outbuf_slice(&extras);
+	outbuf_reset(&worker->settled);
+	record_encode(&worker->settled, &next);
+	outbuf_free(&extras);
+	return outbuf_slice(&worker->settled);
+}
+
+static void settle(struct delivery *delivery, const struct change *change, const struct outcome *outcome,
+		   const struct attempt *attempt)
+{
+	struct worker *worker = delivery->worker;
+	struct settlement settlement = settlement_of(delivery, change);
+	uint64_t next_ms = change->verb == SETTLE_LATER ? worker_wall_ms(worker) + change->delay_ms : 0;
+
+	if (change->verb == SETTLE_LATER || change->verb == SETTLE_HOLD)
+		settlement.record = record_after(delivery, outcome);
+	outbuf_reset(&worker->event);
+	event_write(&worker->event, delivery, outcome, attempt, delivery->record.attempt, next_ms);
+	settlement.data = outbuf_slice(&worker->event);
+	queue_settle(worker->queue, &settlement);
+	delivery_free(delivery);
+}
+
+/* How long until the next attempt: by the lane's schedule, not before the receiver's own word. */
+static uint64_t delay_ms(const struct delivery *delivery, const struct outcome *outcome)
+{
+	uint64_t hint_ms = (uint64_t)outcome->verdict.retry_after_s * 1000;
+
+	return retry_delay_ms(&delivery->lane->limits.retry, delivery->record.attempt, hint_ms,
+			      scheduler_random(delivery->worker->scheduler));
+}
+
+/* The connection died between the last byte and the reply: perhaps it was taken (RFC 1047). */
+static void outcome_uncertain(struct delivery *delivery, const struct outcome *outcome, const struct attempt *attempt)
+{
+	enum uncertain_policy policy = delivery->worker->config->queue.uncertain;
+	struct worker *worker = delivery->worker;
+
+	stat_add(worker->stats, STAT_UNCERTAIN, 1);
+	if (policy == UNCERTAIN_RETRY) {
+		settle(delivery, &(struct change){SETTLE_LATER, "uncertain", delay_ms(delivery, outcome)}, outcome,
+		       attempt);
+		return;
+	}
+	struct change change = {policy == UNCERTAIN_HOLD ? SETTLE_HOLD : SETTLE_FINAL,
+				policy == UNCERTAIN_HOLD ? "held" : "delivered", 0};
+	struct settlement settlement = settlement_of(delivery, &change);
+	struct outcome assumed = *outcome;
+	struct outbuf before = {0};
+
+	event_write(&before, delivery, outcome, attempt, delivery->record.attempt, 0);
+	settlement.before_type = SLICE("uncertain");
+	settlement.before_data = outbuf_slice(&before);
+	if (policy == UNCERTAIN_HOLD)
+		settlement.record = record_after(delivery, outcome);
+	else
+		assumed.verdict = (struct verdict){.action = ACTION_DELIVERED, .scope = SCOPE_RECIPIENT};
+	assumed.origin = ORIGIN_ASSUMED;
+	outbuf_reset(&worker->event);
+	event_write(&worker->event, delivery, &assumed, attempt, delivery->record.attempt, 0);
+	settlement.data = outbuf_slice(&worker->event);
+	queue_settle(worker->queue, &settlement);
+	outbuf_free(&before);
+	delivery_free(delivery);
+}
+
+void outcome_settle(struct delivery *delivery, const struct outcome *outcome, const struct attempt *attempt)
+{
+	struct stats *stats = delivery->worker->stats;
+
+	CHECK(outcome->attempted);
+	delivery->record.attempt++;
+	if (delivery->record.first_attempt_ms == 0)
+		delivery->record.first_attempt_ms = worker_wall_ms(delivery->worker);
+	if (outcome->uncertain) {
+		outcome_uncertain(delivery, outcome, attempt);
+		return;
+	}
+	switch (outcome->verdict.action) {
+	case ACTION_DELIVERED:
+		stat_add(stats, STAT_DELIVERED, 1);
+		settle(delivery, &(struct change){SETTLE_FINAL, "delivered", 0}, outcome, attempt);
+		return;
+	case ACTION_NEVER:
+		stat_add(stats, STAT_FAILED, 1);
+		settle(delivery, &(struct change){SETTLE_FINAL, "failed", 0}, outcome, attempt);
+		return;
+	case ACTION_LATER:
+	case ACTION_ELSEWHERE:
+	case ACTION_SLOWER:
+		stat_add(stats, STAT_DEFERRED, 1);
+		settle(delivery, &(struct change){SETTLE_LATER, "deferred", delay_ms(delivery, outcome)}, outcome,
+		       attempt);
+		return;
+	case ACTION_COUNT: break;
+	}
+	CHECK(!"an action that exists");
+}
+
+void outcome_expired(struct delivery *delivery)
+{
+	struct slice last = pack_get(delivery->record.extras, SLICE("e"));
+	struct outcome outcome = {
+		.verdict = {.action = ACTION_NEVER, .scope = SCOPE_RECIPIENT, .category = CATEGORY_EXPIRED},
+		.stage = STAGE_QUEUE,
+		.origin = ORIGIN_LOCAL,
+		.enhanced = "4.4.7",
+		.text = last.len ? last : SLICE("its time was up before it could be sent"),
+	};
+
+	stat_add(delivery->worker->stats, STAT_EXPIRED, 1);
+	settle(delivery, &(struct change){SETTLE_FINAL, "expired", 0}, &outcome, NULL);
+}
+
+void outcome_held(struct delivery *delivery, struct slice why)
+{
+	struct outcome outcome = {
+		.verdict = {.action = ACTION_LATER, .scope = SCOPE_MESSAGE, .category = CATEGORY_CONTENT},
+		.stage = STAGE_QUEUE,
+		.origin = ORIGIN_LOCAL,
+		.text = why,
+	};
+
+	settle(delivery, &(struct change){SETTLE_HOLD, "held", 0}, &outcome, NULL);
+}
+
+void outcome_discarded(struct delivery *delivery)
+{
+	struct attempt attempt = {.sender = delivery->mailing->sender, .site = SLICE("discard")};
+	struct outcome outcome = {
+		.verdict = {.action = ACTION_DELIVERED, .scope = SCOPE_RECIPIENT},
+		.stage = STAGE_QUEUE,
+		.origin = ORIGIN_LOCAL,
+		.attempted = true,
+		.text = SLICE("discarded: the configuration says divert = \"discard\""),
+	};
+
+	outcome_settle(delivery, &outcome, &attempt);
+}

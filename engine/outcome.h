@@ -1,0 +1,16 @@
+/* Settling: an outcome becomes a change in the queue and an event.
+ *
+ * The policy of what a verdict means for the delivery is here, in one function a case: delivered, refused for good,
+ * again later, in doubt, never begun. */
+#pragma once
+
+#include "event.h"
+
+/* Settles an attempted delivery and frees it. attempt may be NULL where there was no connection. */
+void outcome_settle(struct delivery *delivery, const struct outcome *outcome, const struct attempt *attempt);
+/* It has outlived its job's patience: final event `expired`. Frees it. */
+void outcome_expired(struct delivery *delivery);
+/* It cannot be sent now, through no fault of the recipient (its body is missing): held for a person. Frees it. */
+void outcome_held(struct delivery *delivery, struct slice why);
+/* Accepted by nobody because the configuration diverts mail to nowhere. Frees it. */
+void outcome_discarded(struct delivery *delivery);

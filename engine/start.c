@@ -1,0 +1,136 @@
+/* The order is the one in which things depend on each other: the lock proves that a dead engine of this name is dead,
+ * so the keeper may take its leases over at once; workers need the epoch the keeper got. */
+#include "start.h"
+
+#include "intake.h"
+
+#include "base/log.h"
+#include "queue/library.h"
+#include "queue/promise.h"
+
+#include <hiredis/hiredis.h>
+
+enum { REDIS_MS = 10000, STANDBY_MS = 500 };
+
+static const char *policy_name(enum uncertain_policy policy)
+{
+	switch (policy) {
+	case UNCERTAIN_HOLD: return "hold";
+	case UNCERTAIN_ASSUME_DELIVERED: return "assume-delivered";
+	case UNCERTAIN_RETRY: break;
+	}
+	return "retry";
+}
+
+static bool start_failed(struct start *start, int exit_status, const char *what, const char *why)
+{
+	log_error("%s: %s", what, why);
+	start->exit_status = exit_status;
+	return false;
+}
+
+static bool tell_promise(struct start *start, struct redisContext *redis)
+{
+	const struct config *config = start->engine.config;
+	struct redis_promise promise = promise_of(redis);
+
+	if (promise.error[0])
+		return start_failed(start, 2, "checking Redis", promise.error);
+	log_info("promise: %s (Redis at %.*s)", promise_name(promise.kind), SLICE_ARG(config->redis.text));
+	if (slice_is(config->require, SLICE("durable")) && promise.kind != PROMISE_DURABLE)
+		return start_failed(
+			start, 2, "checking the promise",
+			"the configuration says require = \"durable\", but this Redis may lose what it has "
+			"acknowledged; set appendonly yes and appendfsync always there, or require = \"none\"");
+	return true;
+}
+
+static bool start_server(struct start *start)
+{
+	const struct config *config = start->engine.config;
+	char why[RING_WHY_MAX];
+
+	if (!config->redis.embedded) {
+		start->engine.redis = (struct redis_server){.address = config->redis.server,
+							    .user = config->redis.user,
+							    .password = config->redis.password,
+							    .database = config->redis.database};
+		return true;
+	}
+	start->server = server_start(state_path(start->state), config->redis.fsync, why);
+	if (!start->server)
+		return start_failed(start, 3, "starting the embedded redis-server", why);
+	start->engine.redis = server_place(start->server);
+	return true;
+}
+
+bool start_redis(struct start *start, const struct config *config)
+{
+	char why[RING_WHY_MAX];
+	struct redisContext *redis;
+	bool ok;
+
+	start->engine.config = config;
+	start->state = state_open(config->state_dir, why);
+	if (!start->state)
+		return start_failed(start, 1, "opening the state directory", why);
+	start->engine.instance = state_instance(start->state);
+	if (!start_server(start))
+		return false;
+	redis = redis_sync_open(&start->engine.redis, REDIS_MS, why);
+	if (!redis)
+		return start_failed(start, 3, "connecting to Redis", why);
+	ok = tell_promise(start, redis) &&
+	     ((library_sync(redis, why) && library_agree(redis, config->redis.prefix, config->redis.shards, why)) ||
+	      start_failed(start, 3, "preparing Redis", why));
+	redisFree(redis);
+	return ok;
+}
+
+bool start_keeper(struct start *start, bool (*wanted)(void))
+{
+	const struct config *config = start->engine.config;
+	bool told = false;
+
+	start->keeper = (struct keeper_setup){
+		.server = start->engine.redis,
+		.prefix = config->redis.prefix,
+		.instance = start->engine.instance,
+		.sure = true,
+		.policy = slice_of(policy_name(config->queue.uncertain)),
+		.begun = SLICE("all"),
+		.groups = config->events.groups,
+		.ngroups = config->events.ngroups,
+		.keep_ms = config->events.keep_ms,
+		.max = config->events.max,
+	};
+	start->engine.keeper = keeper_start(&start->keeper);
+	while (!keeper_ready(start->engine.keeper, STANDBY_MS)) {
+		if (!wanted())
+			return false;
+		if (!told)
+			log_info("another engine holds the queue, or Redis is still loading; standing by");
+		told = true;
+	}
+	start->engine.epoch = keeper_epoch(start->engine.keeper);
+	return true;
+}
+
+bool start_intake(struct start *start)
+{
+	start->intake =
+		intake_start(start->engine.config, &start->engine.redis, start->engine.instance, &start->engine.stats);
+	return start->intake != NULL;
+}
+
+void start_undo(struct start *start)
+{
+	if (start->intake)
+		intake_stop(start->intake);
+	if (start->engine.keeper)
+		keeper_stop(start->engine.keeper);
+	if (start->server)
+		server_stop(start->server);
+	if (start->state)
+		state_close(start->state);
+}

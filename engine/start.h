@@ -1,0 +1,30 @@
+/* Starting and stopping: the steps between the command line and running workers, each undone in reverse.
+ *
+ *     struct start start = {.config = config};
+ *     if (start_redis(&start) && start_keeper(&start) ...) */
+#pragma once
+
+#include "engine.h"
+
+#include "queue/server.h"
+#include "queue/state.h"
+
+struct intake;
+
+struct start {
+	struct engine engine;
+	struct state *state;   /* owned, like what follows; NULL: not reached */
+	struct server *server; /* NULL: Redis is somebody else's */
+	struct intake *intake;
+	struct keeper_setup keeper; /* borrowed by the keeper for its life */
+	int exit_status;	    /* of a failed start: 1, 2 or 3 */
+};
+
+/* The state directory, locked; Redis, started if it is ours; its promise told and held against `require`; the functions
+ * loaded. False, with lines in the log and exit_status set, when one of them does not work. */
+bool start_redis(struct start *start, const struct config *config);
+/* Holds the shard: waits as a standby as long as another engine does and wanted() says true. */
+bool start_keeper(struct start *start, bool (*wanted)(void));
+bool start_intake(struct start *start);
+/* Stops whatever was started: intake, keeper, the embedded Redis, the lock. Workers must be gone. */
+void start_undo(struct start *start);

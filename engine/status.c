@@ -1,0 +1,85 @@
+/* Written once a second by each worker into Redis, where the command reads it; nobody locks anything for it. Sites are
+ * cut at a number that a person still reads; those that wait for something come first. */
+#include "status.h"
+
+#include "target.h"
+
+enum { SITES_MAX = 200 };
+
+static void write_lane(struct outbuf *out, const struct lane *lane, const struct worker *worker)
+{
+	const struct target *target = lane->site->target;
+	const struct config_source *source = target ? target->sources[lane->source] : NULL;
+	uint64_t now_ms = worker_now_ms(worker);
+
+	outbuf_byte(out, '{');
+	outbuf_json_text(out, "source", source ? source->name : SLICE("any"));
+	outbuf_json_text(out, "waits", slice_of(lane_wait_name(lane->wait)));
+	outbuf_json_text(out, "waits_for", slice_of(lane_wait_meaning(lane->wait)));
+	if (lane->wait_until_ms > now_ms)
+		outbuf_json_number(out, "until", worker_wall_ms(worker) + lane->wait_until_ms - now_ms);
+	if (lane->why[0])
+		outbuf_json_text(out, "why", slice_of(lane->why));
+	outbuf_json_number(out, "connections", lane->open + lane->opening);
+	outbuf_json_number(out, "connections_max", lane->limits.connections);
+	outbuf_json_number(out, "window", lane->window);
+	outbuf_json_number(out, "inflight", lane->inflight);
+	outbuf_json_number(out, "ready", lane->nready + lane->preparing);
+	outbuf_json_number(out, "rate", now_ms - lane->second_ms < 2000 ? lane->sent_last_second : 0);
+	outbuf_json_number(out, "delivered", lane->delivered);
+	outbuf_byte(out, '}');
+}
+
+static bool site_waits(const struct site *site)
+{
+	for (unsigned i = 0; i < site->nlanes; i++)
+		if (site->lanes[i].wait > LANE_WAITS_NOTHING)
+			return true;
+	return false;
+}
+
+static void write_site(struct outbuf *out, const struct site *site, const struct worker *worker)
+{
+	if (out->ptr[out->len - 1] != '[')
+		outbuf_byte(out, ',');
+	outbuf_byte(out, '{');
+	outbuf_json_text(out, "site", site->name);
+	outbuf_json_number(out, "domains", site->ndomains);
+	outbuf_json_raw(out, "lanes", SLICE("["));
+	for (unsigned i = 0; i < site->nlanes; i++) {
+		if (i)
+			outbuf_byte(out, ',');
+		write_lane(out, &site->lanes[i], worker);
+	}
+	outbuf_add(out, SLICE("]}"));
+}
+
+void status_write(struct outbuf *out, const struct worker *worker)
+{
+	const struct map *sites = scheduler_sites(worker->scheduler);
+	unsigned written = 0;
+
+	outbuf_byte(out, '{');
+	outbuf_json_number(out, "worker", worker->number);
+	outbuf_json_number(out, "time", worker_wall_ms(worker));
+	outbuf_json_text(out, "state",
+			 worker->draining     ? SLICE("draining")
+			 : worker->redis_away ? SLICE("redis away")
+					      : SLICE("running"));
+	outbuf_json_number(out, "sites_total", sites->count);
+	outbuf_json_number(out, "unsettled", queue_unsettled(worker->queue));
+	if (worker->number == 0) /* the counters are the engine's, not one worker's */
+		for (unsigned i = 0; i < STAT_COUNT; i++)
+			outbuf_json_number(out, stat_name((enum stat)i), stat_read(worker->stats, (enum stat)i));
+	outbuf_json_raw(out, "sites", SLICE("["));
+	for (int waiting = 1; waiting >= 0; waiting--)
+		MAP_EACH (node, sites) {
+			const struct site *site = MAP_OWNER(node, struct site, node);
+
+			if (site_waits(site) != (bool)waiting || written >= SITES_MAX)
+				continue;
+			write_site(out, site, worker);
+			written++;
+		}
+	outbuf_add(out, SLICE("]}"));
+}

@@ -1,0 +1,25 @@
+/* A target: what the engine knows of a site, beside what the scheduler counts: where to connect and from where. */
+#pragma once
+
+#include "worker.h"
+
+struct target {
+	struct routes *routes;		      /* counted: the latest of any of its domains */
+	const struct config *config;	      /* the one its limits were read from */
+	unsigned nsources;		      /* lanes */
+	const struct config_source **sources; /* owned array; an entry is NULL for "any address of this machine" */
+	struct session_limits limits;
+	unsigned connect_s;
+	bool unroutable; /* routes say why mail cannot go; nothing is connected */
+	uint64_t answered_ms;
+};
+
+/* The site of a domain with these routes, in the scheduler, with its target up to date. Takes the count of routes. */
+struct site *target_site(struct worker *worker, struct slice domain, struct routes *routes);
+/* For the scheduler: the site is gone. */
+void target_free(struct site *site);
+
+static inline struct target *target_of(const struct site *site)
+{
+	return site->target;
+}

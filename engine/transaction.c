@@ -1,0 +1,195 @@
+/* Composing: the first delivery decides the message; those behind it that get the same bytes at the same domain ride
+ * along as further recipients (RFC 5321 4.5.4.1), up to what the server and the configuration allow. */
+#include "transaction.h"
+
+#include "conn.h"
+#include "outcome.h"
+#include "target.h"
+
+#include "base/check.h"
+#include "base/utf8.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { BAD_MAX = 64 /* messages in a row that cannot be composed, before others get a turn */ };
+
+static struct delivery *lane_pop(struct lane *lane)
+{
+	struct list *link = list_pop(&lane->ready);
+
+	if (!link)
+		return NULL;
+	CHECK(lane->nready > 0);
+	lane->nready--;
+	return delivery_of(link);
+}
+
+static struct merge merge_of(const struct delivery *delivery, char *index_text)
+{
+	const struct record *record = &delivery->record;
+	const struct mailing *mailing = delivery->mailing;
+	struct slice rcpt = pack_get(record->extras, SLICE("r"));
+
+	if (!rcpt.len)
+		rcpt = (struct slice){index_text, (size_t)snprintf(index_text, 16, "%u", record->index)};
+	return (struct merge){
+		.address = record->address,
+		.name = pack_get(record->extras, SLICE("n")),
+		.rcpt = rcpt,
+		.tenant = record->tenant,
+		.job = record->job,
+		.vars = pack_get(record->extras, SLICE("v")),
+		.job_vars = outbuf_slice(&mailing->vars),
+		.headers = pack_get(record->extras, SLICE("h")),
+		.hostname = delivery->worker->config->hostname,
+		.date_ms = record->queued_ms,
+		.nonce = slice_hash(mailing->key) ^ record->accept << 20 ^
+			 (message_is_shared(mailing->body->message) ? 0 : (uint64_t)record->index + 1),
+	};
+}
+
+static struct slice sender_of(const struct delivery *delivery)
+{
+	struct pack_entry own;
+
+	return pack_find(delivery->record.extras, SLICE("f"), &own) ? own.value : delivery->mailing->sender;
+}
+
+/* Writes the message and the sender for this delivery into the transaction. */
+static bool transaction_write(struct transaction *transaction, const struct delivery *delivery, enum wire_form form,
+			      struct mail_error *error)
+{
+	char index_text[16];
+	struct merge merge = merge_of(delivery, index_text);
+	struct outbuf sender = {0};
+	bool ok = sender_render(sender_of(delivery), &merge, &sender, error) &&
+		  message_render(delivery->mailing->body->message, &merge, form, &transaction->arena,
+				 &transaction->rendered, error);
+
+	if (ok)
+		transaction->sender = arena_copy(&transaction->arena, outbuf_slice(&sender));
+	outbuf_free(&sender);
+	return ok;
+}
+
+static void settle_unwritable(struct delivery *delivery, const struct mail_error *error)
+{
+	char text[400];
+	int n = snprintf(text, sizeof(text), "%s: %s", error->code, error->message);
+	struct attempt attempt = {.sender = sender_of(delivery), .site = delivery->lane->site->name};
+	struct outcome outcome = {
+		.verdict = {.action = ACTION_NEVER, .scope = SCOPE_MESSAGE, .category = CATEGORY_CONTENT},
+		.stage = STAGE_QUEUE,
+		.origin = ORIGIN_LOCAL,
+		.attempted = true,
+		.enhanced = "5.6.0",
+		.text = {text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1},
+	};
+
+	outcome_settle(delivery, &outcome, &attempt);
+}
+
+/* May this one ride along with the first? */
+static bool is_companion(const struct delivery *first, const struct delivery *other)
+{
+	return other->mailing == first->mailing && other->domain == first->domain &&
+	       !pack_get(other->record.extras, SLICE("f")).len && !pack_get(other->record.extras, SLICE("h")).len;
+}
+
+static unsigned recipients_max(const struct conn *conn, const struct delivery *first)
+{
+	unsigned most = conn->lane->limits.recipients_per_message, server = session_recipients_max(&conn->session);
+
+	if (!message_is_shared(first->mailing->body->message) || sender_has_variables(sender_of(first)) ||
+	    !is_companion(first, first) || session_form(&conn->session) == WIRE_BDAT)
+		return 1;
+	return server && server < most ? server : most;
+}
+
+/* The recipients of the transaction: the first, and its companions from the front of the lane. */
+static void transaction_fill(struct transaction *transaction, struct conn *conn, struct delivery *first)
+{
+	struct lane *lane = conn->lane;
+	unsigned most = recipients_max(conn, first), n = 1;
+	uint64_t now_ms = worker_now_ms(conn->worker);
+
+	if (most > lane->nready + 1)
+		most = lane->nready + 1;
+	struct recipient *recipients = arena_alloc(&transaction->arena, most * sizeof(*recipients));
+
+	transaction->deliveries = arena_alloc(&transaction->arena, most * sizeof(struct delivery *));
+	memset(recipients, 0, most * sizeof(*recipients));
+	transaction->deliveries[0] = first;
+	while (n < most && is_companion(first, delivery_of(list_first(&lane->ready))) && lane_take(lane, 1, now_ms))
+		transaction->deliveries[n++] = lane_pop(lane);
+	for (unsigned i = 0; i < n; i++)
+		recipients[i].address = transaction->deliveries[i]->record.address;
+	transaction->tx = (struct tx){
+		.sender = transaction->sender,
+		.body = transaction->rendered.iov,
+		.nbody = transaction->rendered.niov,
+		.wire_bytes = transaction->rendered.wire_bytes,
+		.size = transaction->rendered.size,
+		.eight_bit = transaction->rendered.eight_bit,
+		.utf8 = transaction->rendered.utf8 || !utf8_is_ascii(first->record.address) ||
+			!utf8_is_ascii(transaction->sender),
+		.form = session_form(&conn->session),
+		.recipients = recipients,
+		.nrecipients = n,
+	};
+	transaction->begun_ms = now_ms;
+	transaction->nth = ++conn->given;
+}
+
+struct transaction *transaction_compose(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+	struct lane *lane = conn->lane;
+	struct transaction *transaction;
+	struct mail_error error;
+
+	for (unsigned bad = 0; bad < BAD_MAX && lane->nready; bad++) {
+		if (lane_take(lane, 1, worker_now_ms(worker)) == 0) {
+			scheduler_look(worker->scheduler, lane);
+			return NULL;
+		}
+		transaction = pool_take(&worker->transactions);
+		if (!transaction)
+			return NULL;
+		struct delivery *first = lane_pop(lane);
+
+		if (transaction_write(transaction, first, session_form(&conn->session), &error)) {
+			transaction_fill(transaction, conn, first);
+			return transaction;
+		}
+		transaction_free(worker, transaction);
+		settle_unwritable(first, &error);
+	}
+	return NULL;
+}
+
+void transaction_free(struct worker *worker, struct transaction *transaction)
+{
+	tx_clear(&transaction->tx);
+	arena_free(&transaction->arena);
+	pool_give(&worker->transactions, transaction);
+}
+
+struct attempt transaction_attempt(const struct transaction *transaction, const struct conn *conn)
+{
+	return (struct attempt){
+		.source = conn->source ? conn->source->name : SLICE_NONE,
+		.source_ip = slice_of(conn->local),
+		.mx = conn_mx(conn),
+		.remote_ip = slice_of(conn->remote),
+		.site = conn->lane->site->name,
+		.message_id = transaction->rendered.message_id,
+		.sender = transaction->sender,
+		.took_ms = worker_now_ms(conn->worker) - transaction->begun_ms,
+		.size = transaction->rendered.size,
+		.connection = conn->number,
+		.nth = transaction->nth,
+		.connected = true,
+	};
+}

@@ -1,0 +1,245 @@
+/* The loop of a worker: one turn of the ring, then whatever the scheduler has to be done, and again. Everything that
+ * happens is told by the ring's turn; nothing waits anywhere else. */
+#include "worker.h"
+
+#include "conn.h"
+#include "delivery.h"
+#include "home.h"
+#include "host.h"
+#include "mailing.h"
+#include "status.h"
+#include "target.h"
+#include "transaction.h"
+
+#include "base/check.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+
+enum {
+	SOCKETS_MAX = 20000,
+	SOCKETS_SPARE = 1100, /* for the DNS and Redis, beside connections */
+	BUFFERS = 4096,
+	BUFFER_SIZE = 2048,
+	RECORDS_MAX = 32768, /* leased and in memory */
+	TURN_MS_MAX = 1000,
+	CLOSE_MS = 5000,    /* for the last settlements, beyond the grace of a drain */
+	BEAT_MS_MAX = 10000 /* older than this, nothing is begun or finished (QUEUE.md) */
+};
+
+uint64_t worker_now_ms(const struct worker *worker)
+{
+	return ring_now_ms(worker->ring);
+}
+
+uint64_t worker_wall_ms(const struct worker *worker)
+{
+	return ring_wall_ms(worker->ring);
+}
+
+bool worker_may_send(const struct worker *worker)
+{
+	uint64_t beat_ms = keeper_beat_ms(worker->engine->keeper);
+
+	return !worker->fenced && worker_now_ms(worker) < beat_ms + BEAT_MS_MAX;
+}
+
+static void on_second(struct timer *timer, uint64_t now_ms)
+{
+	struct worker *worker = LIST_OWNER(timer, struct worker, second);
+	struct outbuf status = {0};
+
+	status_write(&status, worker);
+	queue_put_status(worker->queue, outbuf_slice(&status));
+	outbuf_free(&status);
+	scheduler_pause(worker->scheduler, worker->redis_away || worker->draining || worker->fenced ||
+						   keeper_level(worker->engine->keeper) == KEEPER_FULL);
+	mailings_age(worker, now_ms);
+	if (now_ms / 1000 % 60 == 0) {
+		hosts_age(worker, now_ms);
+		homes_age(worker, now_ms);
+	}
+	ring_timer(worker->ring, timer, now_ms + 1000);
+}
+
+static bool worker_open(struct worker *worker)
+{
+	const struct config *config = worker->config;
+	char why[RING_WHY_MAX];
+
+	if (ring_open(&worker->ring,
+		      &(struct ring_setup){.sockets = SOCKETS_MAX, .buffers = BUFFERS, .buffer_size = BUFFER_SIZE},
+		      why) < 0) {
+		log_error("starting worker %u: %s", worker->number, why);
+		return false;
+	}
+	unsigned sockets = ring_sockets_max(worker->ring);
+	unsigned slots = sockets > 2 * SOCKETS_SPARE ? sockets - SOCKETS_SPARE : sockets / 2;
+
+	pool_init(&worker->conns, sizeof(struct conn), slots);
+	pool_init(&worker->transactions, sizeof(struct transaction), (size_t)slots * 10);
+	pool_init(&worker->deliveries, sizeof(struct delivery), RECORDS_MAX * 4);
+	list_init(&worker->idle_mailings);
+	list_init(&worker->open_conns);
+	worker->dns = dns_open(worker->ring, &(struct dns_setup){
+						     .servers = config->dns.servers,
+						     .nservers = config->dns.nservers,
+						     .smtp_port = (uint16_t)config->smtp_port,
+						     .allow_private = config->allow_private,
+						     .own_name = config->hostname,
+					     });
+	worker->scheduler = scheduler_new(&(struct scheduler_setup){slots, RECORDS_MAX, random_secret(), target_free},
+					  worker_now_ms(worker));
+	struct queue_owner owner = delivery_queue_owner(worker);
+
+	worker->queue = queue_open(worker->ring,
+				   &(struct queue_setup){
+					   .server = worker->engine->redis,
+					   .prefix = config->redis.prefix,
+					   .instance = worker->engine->instance,
+					   .epoch = worker->engine->epoch,
+					   .worker = worker->number,
+				   },
+				   &owner);
+	timer_init(&worker->second, on_second);
+	ring_timer(worker->ring, &worker->second, worker_now_ms(worker) + 1000);
+	return true;
+}
+
+static void worker_close(struct worker *worker)
+{
+	ring_timer_stop(worker->ring, &worker->second);
+	scheduler_free(worker->scheduler);
+	mailings_free(worker);
+	homes_free(worker);
+	hosts_free(worker);
+	queue_free(worker->queue);
+	dns_free(worker->dns);
+	ring_free(worker->ring);
+	outbuf_free(&worker->event);
+	outbuf_free(&worker->settled);
+}
+
+/* Everything that waits goes back to the queue; what is in dialogue may finish. */
+static void drain_begin(struct worker *worker)
+{
+	scheduler_pause(worker->scheduler, true);
+	MAP_EACH (node, scheduler_sites(worker->scheduler)) {
+		struct site *site = MAP_OWNER(node, struct site, node);
+
+		for (unsigned i = 0; i < site->nlanes; i++)
+			delivery_return_lane(worker, &site->lanes[i]);
+	}
+	LIST_EACH (link, &worker->open_conns) {
+		struct conn *conn = LIST_OWNER(link, struct conn, all);
+
+		if (conn->state == CONN_CONNECTING)
+			conn_abandon(conn);
+		else
+			conn_quit(conn);
+	}
+}
+
+static void on_queue_closed(void *who)
+{
+	struct worker *worker = who;
+
+	worker->queue_closed = true;
+}
+
+/* One step of a drain; true when the worker is done. */
+static bool drain_step(struct worker *worker)
+{
+	uint64_t now_ms = worker_now_ms(worker);
+	bool late = now_ms >= worker->drain_until_ms;
+
+	if (late)
+		LIST_EACH (link, &worker->open_conns)
+			conn_abandon(LIST_OWNER(link, struct conn, all));
+	MAP_EACH (node, scheduler_sites(worker->scheduler)) {
+		struct site *site = MAP_OWNER(node, struct site, node);
+
+		for (unsigned i = 0; i < site->nlanes; i++)
+			delivery_return_lane(worker, &site->lanes[i]);
+	}
+	if (worker->closing_queue)
+		return worker->queue_closed;
+	if (worker->conns.taken || ((worker->deliveries.taken || worker->nasked) && !late))
+		return false;
+	worker->closing_queue = true;
+	queue_close(worker->queue, now_ms + CLOSE_MS, on_queue_closed, worker);
+	return worker->queue_closed;
+}
+
+bool worker_run(struct worker *worker)
+{
+	int error = 0;
+
+	bool ok = worker_open(worker);
+
+	atomic_store(&worker->is_running, ok);
+	pthread_barrier_wait(&worker->engine->together);
+	if (!ok)
+		return false;
+	while (error == 0) {
+		uint64_t wait_ms = scheduler_wait_ms(worker->scheduler, worker_now_ms(worker), TURN_MS_MAX);
+
+		error = ring_turn(worker->ring, worker->draining && wait_ms > 20 ? 20 : wait_ms);
+		scheduler_tick(worker->scheduler, worker_now_ms(worker));
+		delivery_work(worker);
+		if (worker->draining && drain_step(worker))
+			break;
+	}
+	if (error)
+		log_error("worker %u: the kernel would not turn its io_uring any more (errno %d); the engine has to be "
+			  "restarted",
+			  worker->number, -error);
+	atomic_store(&worker->is_running, false);
+	if (worker->conns.taken == 0 && worker->deliveries.taken == 0)
+		worker_close(worker);
+	return error == 0;
+}
+
+struct order {
+	struct message_to_ring message;
+	struct worker *worker;
+	const struct config *config; /* use this; NULL: drain */
+	uint64_t grace_ms;
+};
+
+static void on_order(struct message_to_ring *message)
+{
+	struct order *order = MAP_OWNER(message, struct order, message);
+	struct worker *worker = order->worker;
+
+	if (order->config) {
+		worker->config = order->config;
+	} else {
+		bool first = !worker->draining;
+
+		worker->draining = true;
+		worker->drain_until_ms = worker_now_ms(worker) + order->grace_ms;
+		if (first)
+			drain_begin(worker);
+	}
+	free(order);
+}
+
+static void worker_order(struct worker *worker, struct ring *from, const struct config *config, uint64_t grace_ms)
+{
+	struct order *order = malloc(sizeof(*order));
+
+	CHECK(order != NULL);
+	*order = (struct order){{on_order}, worker, config, grace_ms};
+	ring_wake(from, worker->ring, &order->message);
+}
+
+void worker_drain(struct worker *worker, struct ring *from, uint64_t grace_ms)
+{
+	worker_order(worker, from, NULL, grace_ms);
+}
+
+void worker_configure(struct worker *worker, struct ring *from, const struct config *config)
+{
+	worker_order(worker, from, config, 0);
+}

@@ -1,0 +1,51 @@
+/* A worker: one thread, one ring, and everything that happens on it. Nothing here is shared with another worker but
+ * engine->stats; workers talk by messages to each other's rings. */
+#pragma once
+
+#include "engine.h"
+
+#include "base/pool.h"
+#include "dns/dns.h"
+#include "queue/queue.h"
+#include "scheduler/scheduler.h"
+
+struct worker {
+	unsigned number;
+	struct engine *engine;	     /* parent */
+	const struct config *config; /* the current one; older ones live as long as the process */
+	struct stats *stats;	     /* borrowed: the engine's */
+	struct ring *ring;	     /* owned, like all that follows */
+	struct dns *dns;
+	struct queue *queue;
+	struct scheduler *scheduler;
+	struct pool conns, transactions, deliveries;
+	struct map mailings, bodies, hosts, homes;
+	struct list open_conns;	      /* all connections, whatever their state */
+	struct list idle_mailings;    /* those nobody uses, the longest unused first */
+	struct outbuf event, settled; /* scratch for one settlement */
+	struct lease_want wants[LEASE_LISTS_MAX];
+	unsigned nwants, nrecords;
+	unsigned nasked;	      /* records asked for and not come yet */
+	uint64_t events, connections; /* numbers given so far */
+	struct timer second;	      /* once a second: status and ageing */
+	bool redis_away, fenced, draining, closing_queue, queue_closed;
+	atomic_bool is_over;	/* its thread has ended */
+	atomic_bool is_running; /* its ring may be woken */
+	uint64_t drain_until_ms;
+};
+
+/* Runs until drained (worker_drain) or fenced; the thread's whole life. Returns false, with a line in the log, when it
+ * could not start. */
+bool worker_run(struct worker *worker);
+
+/* From another thread: finish what is in dialogue, give the rest back, end; at the latest at grace_ms from now. A
+ * second call with 0 ends at once. `from` is a ring of the calling thread. */
+void worker_drain(struct worker *worker, struct ring *from, uint64_t grace_ms);
+/* From another thread: use this configuration from now on. */
+void worker_configure(struct worker *worker, struct ring *from, const struct config *config);
+
+/* Mail may be begun and finished: Redis has heard from us lately and nobody has taken over (QUEUE.md, Instances). */
+bool worker_may_send(const struct worker *worker);
+
+uint64_t worker_now_ms(const struct worker *worker);
+uint64_t worker_wall_ms(const struct worker *worker);
