@@ -1,0 +1,177 @@
+-- Records: read here where more than two bytes of them matter.
+
+-- When it expires. Neighbours mostly expire together, so the last answer is kept.
+local expires_bytes, expires_ms
+local function record_expires(record)
+	local bytes = sub(record, 9, 12)
+	if bytes ~= expires_bytes then
+		local s = read('<I', bytes)
+		expires_bytes, expires_ms = bytes, s > 0 and s * 1000 or huge
+	end
+	return expires_ms
+end
+
+local function record_read(record, list)
+	local _, recoveries, attempt, index, _, queued, queued_high, accept, accept_high, first, tenant, job, address =
+		read('<BBHIIIIIIIBBH', record)
+	local at = 37 + tenant + job
+	return { bytes = record, list = list, recoveries = recoveries, attempt = attempt, index = index,
+		expires = record_expires(record), queued = queued + queued_high * 4294967296,
+		accept = accept + accept_high * 4294967296, first = first, tenant = sub(record, 37, 36 + tenant),
+		job = sub(record, 37 + tenant, at - 1), address = sub(record, at, at + address - 1), extras = at + address }
+end
+
+-- The value of that name in the record's pack.
+local function record_extra(record, name)
+	local bytes, at = record.bytes, record.extras
+	while at + 5 <= #bytes do
+		local _, name_length, length = read('<BBI', bytes, at)
+		local value = at + 6 + name_length
+		if sub(bytes, at + 6, value - 1) == name then return sub(bytes, value, value + length - 1) end
+		at = value + length
+	end
+	return nil
+end
+
+-- "LIST NUL record" as it lies in B:deferred and B:held.
+local function record_split(member)
+	local nul = find(member, '%z')
+	return record_read(sub(member, nul + 1), sub(member, 1, nul - 1))
+end
+
+-- An event about a record that nobody but Redis knows of: its own members after what the job shares.
+local function record_event(q, job, record, type, more)
+	local data = { event_data(q, job) }
+	local function add(name, value)
+		if value and value ~= '' then data[#data + 1] = ',"' .. name .. '":' .. value end
+	end
+	add('tags', record_extra(record, 't') or job.tags)
+	add('rcpt', quote(record_extra(record, 'r') or tostring(record.index)))
+	add('domain', quote(record.list:match('^.:([^:]*)') or ''))
+	add('attempt', record.attempt)
+	add('queued', record.queued)
+	add('first_attempt', record.first > 0 and record.queued + (record.first - 1) * 1000 or nil)
+	event_add(q, type, job.id, record.address, concat(data) .. more .. '}')
+end
+
+-- Lists.
+
+-- What is to be pushed: lists in order of their first record, each with its records and their earliest expiry.
+local function push_add(push, list, record, expires)
+	local group = push[list]
+	if not group then
+		push[list] = { record, list = list, n = 1, expires = expires }
+		push[#push + 1] = push[list]
+		return
+	end
+	local n = group.n + 1
+	group[n], group.n = record, n
+	if expires < group.expires then group.expires = expires end
+end
+
+local function is_transactional(list)
+	return byte(list) == 116
+end
+
+local function push_write(q, push, command)
+	local B, fresh, expiry, ms, text = q.B, {}, {}, nil, nil
+	local prefix = B .. ':list:'
+	if #push == 0 then return end
+	for i = 1, #push do
+		local group = push[i]
+		if group.expires ~= ms then
+			ms, text = group.expires, ('%.0f'):format(group.expires)
+		end
+		expiry[2 * i - 1], expiry[2 * i] = text, group.list
+		if call(command, prefix .. group.list, unpack(group, 1, group.n)) == group.n then
+			fresh[#fresh + 1] = group.list
+		end
+	end
+	call('ZADD', B .. ':expiry', 'LT', unpack(expiry))
+	if #fresh == 0 then return end
+	local seq, now, bulk = call('INCRBY', B .. ':seq', #fresh) - #fresh, {}, {}
+	for i, list in ipairs(fresh) do
+		local index = is_transactional(list) and now or bulk
+		index[#index + 1] = seq + i
+		index[#index + 1] = list
+	end
+	if #now > 0 then call('ZADD', B .. ':index:now', unpack(now)) end
+	if #bulk > 0 then call('ZADD', B .. ':index', unpack(bulk)) end
+end
+
+-- These lists have become empty.
+local function lists_forget(q, lists)
+	if #lists == 0 then return end
+	for _, key in ipairs({ ':index:now', ':index', ':expiry' }) do
+		call('ZREM', q.B .. key, unpack(lists))
+	end
+end
+
+-- Places and bits.
+
+local function bits_set(key, indexes)
+	local ops, n = {}, 0
+	for _, index in ipairs(indexes) do
+		ops[n + 1], ops[n + 2], ops[n + 3], ops[n + 4], n = 'SET', 'u1', index, '1', n + 4
+	end
+	call('BITFIELD', key, unpack(ops))
+end
+
+-- Is this record alive? Asked where B:strays says that some are not: its job may be long gone, or another of its name.
+local function record_is_alive(q, record)
+	local job = job_get(q, record.tenant, record.job)
+	return job and tonumber(job.accept) == record.accept and call('GETBIT', job.bits, record.index) == 0
+end
+
+-- A dead record was met and is gone now. The job may be gone, too, so the number is kept by name.
+local function stray_gone(q, record)
+	local job = job_get(q, record.tenant, record.job)
+	if job then
+		job.strays = job.strays - 1
+	elseif call('HINCRBY', q.B .. ':strays', record.tenant .. ':' .. record.job, -1) <= 0 then
+		call('HDEL', q.B .. ':strays', record.tenant .. ':' .. record.job)
+	end
+end
+
+local function held_name(job, index)
+	return job.name .. '/' .. index
+end
+
+local function held_add(q, job, index, list, record)
+	call('HSET', q.B .. ':held', held_name(job, index), list .. '\0' .. record)
+	call('ZADD', q.B .. ':expiry', record_expires(record), 'h:' .. held_name(job, index))
+	job_count(job, 'held', 1)
+end
+
+local function held_remove(q, job, index)
+	if call('HDEL', q.B .. ':held', held_name(job, index)) == 0 then return false end
+	call('ZREM', q.B .. ':expiry', 'h:' .. held_name(job, index))
+	return true
+end
+
+-- A recipient became final while its record is in no lease of the caller's: where it is counted. The record stays
+-- where it cannot be taken out cheaply, dead.
+local function place_leave(q, job, index)
+	if held_remove(q, job, index) then return 'held' end
+	job.strays = job.strays + 1
+	if call('GETBIT', job.waits, index) == 1 then
+		call('SETBIT', job.waits, index, 0)
+		return 'deferred'
+	end
+	return 'queued'
+end
+
+-- The record has expired, and is in nobody's hands. False if it was final already.
+local function record_expire(q, job, record, place)
+	if call('SETBIT', job.bits, record.index, 1) == 1 then return false end
+	job_count(job, place, -1)
+	job_count(job, 'expired', 1)
+	local reply = record_extra(record, 'e')
+	local said = reply and ',"reply":' .. quote((reply:gsub('[\128-\255]', function(c)
+		return ('\\x%02x'):format(byte(c))
+	end))) or ''
+	record_event(q, job, record, 'expired',
+		',"stage":"queue","origin":"local","category":"expired","enhanced":"4.4.7"' .. said)
+	return true
+end
+

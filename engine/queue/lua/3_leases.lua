@@ -1,0 +1,323 @@
+-- Leasing.
+
+-- Both indexes, cut at the same sequence: whoever asks again from there misses nothing.
+local function changed(B, args)
+	local since, most = args[1], tonumber(args[2])
+	local now = call('ZRANGEBYSCORE', B .. ':index:now', '(' .. since, '+inf', 'WITHSCORES', 'LIMIT', 0, most)
+	local bulk = call('ZRANGEBYSCORE', B .. ':index', '(' .. since, '+inf', 'WITHSCORES', 'LIMIT', 0, most)
+	local i, j, last = 1, 1, tonumber(since)
+	while (i + j) / 2 <= most and (now[i] or bulk[j]) do
+		local a, b = tonumber(now[i + 1] or huge), tonumber(bulk[j + 1] or huge)
+		last = min(a, b)
+		if a < b then i = i + 2 else j = j + 2 end
+	end
+	local reply = { last }
+	for at = 1, i - 2, 2 do reply[#reply + 1] = now[at] end
+	for at = 1, j - 2, 2 do reply[#reply + 1] = bulk[at] end
+	return reply
+end
+
+local function fenced(B, instance, epoch)
+	local holder, current = unpack(call('HMGET', B .. ':holder', 'instance', 'epoch'))
+	if holder == instance and current == epoch then return nil end
+	return 'FENCED ' .. (holder and 'engine ' .. holder .. ' holds ' .. B .. ' under epoch ' .. current or
+		'nobody holds ' .. B) .. ', not ' .. instance .. ' under epoch ' .. epoch .. '; register again'
+end
+
+-- The bitmap of open positions as bytes that can be changed.
+local function is_open(bytes, position)
+	local low = position % 8
+	local bits, mask = bytes[(position - low) / 8 + 1], MASK[low]
+	return bits and bits % (mask + mask) >= mask
+end
+
+-- What lies in a lease: for each position its list and its record.
+local function lease_read(q, epoch, lease)
+	local lists, records, list = {}, {}, nil
+	for _, element in ipairs(call('LRANGE', q.B .. ':lease:' .. epoch .. ':' .. lease, 0, -1)) do
+		if byte(element) == RECORD_VERSION then
+			records[#records + 1], lists[#lists + 1] = element, list
+		else
+			list = element
+		end
+	end
+	return lists, records
+end
+
+local function list_length(q, list)
+	return call('LLEN', q.B .. ':list:' .. list)
+end
+
+-- The records of that lease that are not settled, list by list; all as they were given before.
+local function lease_again(q, args, bits)
+	local bytes, reply, told, head = { byte(bits, 1, -1) }, {}, {}, 0
+	local lists, records = lease_read(q, args[2], args[3])
+	for i, record in ipairs(records) do
+		if lists[i] ~= lists[i - 1] then
+			head, told[lists[i]] = #reply, true
+			reply[head + 1], reply[head + 2], reply[head + 3] = lists[i], list_length(q, lists[i]), 0
+		end
+		if is_open(bytes, i - 1) then
+			reply[#reply + 1], reply[#reply + 2], reply[head + 3] = i - 1, record, reply[head + 3] + 1
+		end
+	end
+	for at = 4, #args, 2 do
+		if not told[args[at]] then
+			head = #reply
+			reply[head + 1], reply[head + 2], reply[head + 3] = args[at], list_length(q, args[at]), 0
+		end
+	end
+	return reply
+end
+
+-- Without the dead ones.
+local function lease_living(q, records, list)
+	local living = {}
+	for _, bytes in ipairs(records) do
+		local record = record_read(bytes, list)
+		if record_is_alive(q, record) then living[#living + 1] = bytes else stray_gone(q, record) end
+	end
+	return living
+end
+
+-- A record that two crashes had in their hands is leased alone: what cannot go with the others, back to the head.
+local function lease_alone(key, records, is_first)
+	local keep = #records
+	for i = #records, 1, -1 do
+		if byte(records[i], 2) >= ALONE_AT then keep = is_first and i == 1 and 1 or i - 1 end
+	end
+	for i = #records, keep + 1, -1 do
+		call('LPUSH', key, records[i])
+		records[i] = nil
+	end
+end
+
+-- What is taken from one list goes into s: to the reply, and to the lease.
+local function lease_take(s, list, want)
+	local source, reply, kept, r, k, position = s.prefix .. list, s.reply, s.kept, s.r, s.k, s.position
+	want = s.full and 0 or min(want, LEASE_RECORDS_MAX - position)
+	local records, is_alone = want > 0 and call('LPOP', source, want) or {}, false
+	local is_rest = #records < want
+	if #records > 0 and s.strays then records = lease_living(s, records, list) end
+	for i = 1, #records do
+		if byte(records[i], 2) >= ALONE_AT then is_alone = true end
+	end
+	if is_alone then
+		lease_alone(source, records, position == 0)
+		s.full = true
+	end
+	local remaining = is_rest and not is_alone and 0 or call('LLEN', source)
+	if want > 0 and remaining == 0 then s.empty[#s.empty + 1] = list end
+	reply[r + 1], reply[r + 2], reply[r + 3], r = list, remaining, #records, r + 3
+	if #records > 0 then kept[k + 1], k = list, k + 1 end
+	for i = 1, #records do
+		local record = records[i]
+		reply[r + 1], reply[r + 2], r = position, record, r + 2
+		kept[k + 1], k = record, k + 1
+		position = position + 1
+	end
+	s.r, s.k, s.position = r, k, position
+end
+
+local function lease(B, args)
+	local s, epoch, number = turn_begin(B), args[2], args[3]
+	local wrong = fenced(B, args[1], epoch)
+	if wrong then return fail(wrong) end
+	local open, key = B .. ':open:' .. epoch, B .. ':lease:' .. epoch .. ':' .. number
+	local before = call('HGET', open, number)
+	if before then return lease_again(s, args, before) end
+	s.prefix, s.reply, s.kept, s.empty, s.r, s.k, s.position = B .. ':list:', {}, {}, {}, 0, 0, 0
+	s.full, s.strays = call('EXISTS', key) == 1, call('EXISTS', B .. ':strays') == 1
+	for at = 4, min(#args, 2 + 2 * LEASE_LISTS_MAX), 2 do
+		lease_take(s, args[at], tonumber(args[at + 1]))
+	end
+	lists_forget(s, s.empty)
+	if s.position > 0 then
+		local odd = s.position % 8
+		call('RPUSH', key, unpack(s.kept))
+		call('HSET', open, number, rep('\255', (s.position - odd) / 8) .. (odd > 0 and char(MASK[odd] - 1) or ''))
+	end
+	turn_end(s)
+	return s.reply
+end
+
+-- Settling. s is a turn with the arguments, the leases they name, and for each item its job. This is where Redis spends
+-- most on a recipient, and most of that on making strings of arguments, on XADD and on BITFIELD.
+
+-- What is wrong with this item, or nil.
+local function item_wrong(args, at)
+	local verb, record, type = args[at + 2], args[at + 8], args[at + 9]
+	local digits = #args[at + 5]
+	if digits == 0 or digits > INDEX_DIGITS_MAX then
+		return 'SHAPE expected the index of a recipient; found ' .. quote(args[at + 5])
+	elseif verb == 'f' and FINAL[type] or verb == 'b' then
+		return nil
+	elseif (verb == 'l' or verb == 'h' and type ~= '') and #record >= RECORD_FRONT then
+		return nil
+	end
+	return 'SHAPE expected verb f with a final type, b, l with a record, or h with a record and a type; found ' ..
+		quote(verb) .. ' with type ' .. quote(type) .. ' and a record of ' .. #record .. ' bytes'
+end
+
+-- Goes through the items once: their jobs, the commands for their bits, the leases they name. Nothing is written yet.
+local function settle_plan(s, args)
+	local names, leases, jobs, indexes, n = {}, s.leases, s.job, {}, 0
+	local tenant, id, job, lease
+	for at = 3, #args, ITEM do
+		local index, wrong = args[at + 5], item_wrong(args, at)
+		if wrong then return wrong end
+		if id ~= args[at + 4] or tenant ~= args[at + 3] then
+			tenant, id = args[at + 3], args[at + 4]
+			job = job_get(s, tenant, id) or false
+			if job and not job.ops then
+				job.ops, job.nops, job.next = {}, 0, 0
+				s.settled[#s.settled + 1] = job
+			end
+		end
+		n = n + 1
+		indexes[n], jobs[n] = index, job
+		if job then
+			local ops, nops = job.ops, job.nops
+			if args[at + 2] == 'f' then
+				ops[nops + 1], ops[nops + 2], ops[nops + 3], ops[nops + 4], job.nops = 'SET', 'u1', index, '1', nops + 4
+			else
+				ops[nops + 1], ops[nops + 2], ops[nops + 3], job.nops = 'GET', 'u1', index, nops + 3
+			end
+		end
+		if lease ~= args[at] then
+			lease = args[at]
+			if leases[lease] == nil then
+				leases[lease], names[#names + 1] = false, lease
+			end
+		end
+	end
+	if find(concat(indexes), '%D') then return 'SHAPE expected indexes of recipients; found ' .. concat(indexes, ' ') end
+	for i, bits in ipairs(call('HMGET', s.B .. ':open:' .. args[2], unpack(names))) do
+		leases[names[i]] = bits and { name = names[i], bytes = { byte(bits, 1, -1) } }
+	end
+	return nil
+end
+
+-- Takes a position out of its lease; false if it is not in there any more.
+local function lease_close(lease, text)
+	local position = POSITION[text]
+	if not lease or not position then return false end
+	local low = position % 8
+	local bytes, i, mask = lease.bytes, (position - low) / 8 + 1, MASK[low]
+	local bits = bytes[i]
+	if not bits or bits % (mask + mask) < mask then return false end
+	bytes[i], lease.changed = bits - mask, true
+	return true
+end
+
+local function settle_events(s, args, at)
+	local id, to, type, before = args[at + 4], args[at + 10], args[at + 9], args[at + 12]
+	if before ~= '' then event_add(s, before, id, to, args[at + 13]) end
+	if type ~= '' then event_add(s, type, id, to, args[at + 11]) end
+end
+
+local function settle_final(s, args, at, job, was)
+	local open = lease_close(s.leases[args[at]], args[at + 1])
+	if not job then return 'A' end
+	if was == 1 then
+		if open then job.strays = job.strays - 1 end
+		return 'A'
+	end
+	local place, type = open and 'queued' or place_leave(s, job, args[at + 5]), args[at + 9]
+	local change = job.change
+	change[place], change[type] = (change[place] or 0) - 1, (change[type] or 0) + 1
+	settle_events(s, args, at)
+	return 'O'
+end
+
+-- The record as it was leased.
+local function lease_record(s, args, at)
+	local lease = s.leases[args[at]]
+	if not lease.records then
+		local _, records = lease_read(s, args[2], lease.name)
+		lease.records = records
+	end
+	return lease.records[tonumber(args[at + 1]) + 1]
+end
+
+-- later, back and hold: only for who holds the shard, and while the position is open.
+local function settle_other(s, args, at, job, was)
+	local verb = args[at + 2]
+	if not s.current then return 'S' end
+	if not lease_close(s.leases[args[at]], args[at + 1]) or not job then return 'A' end
+	if was == 1 then
+		job.strays = job.strays - 1
+		return 'A'
+	end
+	local list, record, index = args[at + 7], args[at + 8], args[at + 5]
+	if verb == 'b' then
+		record = record ~= '' and record or lease_record(s, args, at)
+		push_add(s.back, list, record, record_expires(record))
+	elseif verb == 'l' then
+		local due = min(turn_ms(s) + tonumber(args[at + 6]), record_expires(record))
+		call('ZADD', s.B .. ':deferred', due, list .. '\0' .. record)
+		call('SETBIT', job.waits, index, 1)
+		job_count(job, 'queued', -1)
+		job_count(job, 'deferred', 1)
+	else
+		held_add(s, job, index, list, record)
+		job_count(job, 'queued', -1)
+	end
+	settle_events(s, args, at)
+	return 'O'
+end
+
+-- Writes down what is still open; of a lease that is over, its number.
+local function leases_write(q, epoch, leases)
+	local open, set, over = q.B .. ':open:' .. epoch, {}, {}
+	for name, lease in pairs(leases) do
+		local bits = lease and lease.changed and char(unpack(lease.bytes))
+		if bits and find(bits, '[^%z]') then
+			set[#set + 1], set[#set + 2] = name, bits
+		elseif bits then
+			over[#over + 1] = name
+			call('SET', q.B .. ':lease:' .. epoch .. ':' .. name, 'over', 'EX', LEASE_OVER_S)
+		end
+	end
+	if #set > 0 then call('HSET', open, unpack(set)) end
+	if #over > 0 then call('HDEL', open, unpack(over)) end
+end
+
+-- LPUSH turns the order round, so it is given them the other way round.
+local function back_write(q, back)
+	for _, group in ipairs(back) do
+		for i = 1, floor(group.n / 2) do
+			local j = group.n + 1 - i
+			group[i], group[j] = group[j], group[i]
+		end
+	end
+	push_write(q, back, 'LPUSH')
+end
+
+local function settle(B, args)
+	if (#args - 2) % ITEM ~= 0 or #args > 2 + ITEM * BATCH_MAX then
+		return fail('SHAPE expected at most ' .. BATCH_MAX .. ' items of fourteen arguments; found ' .. #args - 2 .. ' arguments')
+	end
+	if #args == 2 then return '' end
+	local s, reply, n = turn_begin(B), {}, 0
+	s.leases, s.job, s.settled, s.back = {}, {}, {}, {}
+	s.current = not fenced(B, args[1], args[2])
+	local wrong = settle_plan(s, args)
+	if wrong then return fail(wrong) end
+	for _, job in ipairs(s.settled) do
+		job.old = call('BITFIELD', job.bits, unpack(job.ops))
+	end
+	for at = 3, #args, ITEM do
+		n = n + 1
+		local job, was = s.job[n], nil
+		if job then
+			job.next = job.next + 1
+			was = job.old[job.next]
+		end
+		reply[n] = (args[at + 2] == 'f' and settle_final or settle_other)(s, args, at, job, was)
+	end
+	leases_write(s, args[2], s.leases)
+	back_write(s, s.back)
+	turn_end(s)
+	return concat(reply)
+end

@@ -1,0 +1,128 @@
+-- What others see: public job hashes, the event stream's length, totals.
+
+local function dirty(B, args)
+	local names, reply = call('ZRANGE', B .. ':dirty', 0, tonumber(args[1]) - 1, 'WITHSCORES'), {}
+	for i = 1, #names, 2 do
+		local tenant, id = names[i]:match('^([^:]*):(.*)$')
+		local values = call('HMGET', B .. ':job:' .. names[i], 'cursor', unpack(JOB_PUBLIC, 2))
+		local cursor, total, finished = tonumber(values[1] or 0), tonumber(values[2] or 0), values[#values]
+		values[1] = finished and 'finished' or cursor < total and 'accepted' or 'running'
+		reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = tenant, id, names[i + 1]
+		for j = 1, #JOB_PUBLIC do reply[#reply + 1] = values[j] or '' end
+	end
+	return reply
+end
+
+-- Written: no longer to be told, unless it has changed since.
+local function clean(B, args)
+	local removed = 0
+	for i = 1, #args, 2 do
+		if call('ZSCORE', B .. ':dirty', args[i]) == args[i + 1] then
+			removed = removed + call('ZREM', B .. ':dirty', args[i])
+		end
+	end
+	return removed
+end
+
+local function id_read(id)
+	local ms, seq = id:match('^(%d+)-(%d+)$')
+	return tonumber(ms), tonumber(seq)
+end
+
+local function id_is_before(a, b)
+	local a_ms, a_seq = id_read(a)
+	local b_ms, b_seq = id_read(b)
+	return a_ms < b_ms or a_ms == b_ms and a_seq < b_seq
+end
+
+-- The first entry that this group may still need: its oldest pending one, else the one after its last.
+local function group_needs(events, group, info)
+	if not info then
+		call('XGROUP', 'CREATE', events, group, '0', 'MKSTREAM')
+		return '0-1'
+	end
+	if info.pending > 0 then return call('XPENDING', events, group)[2] end
+	local ms, seq = id_read(info['last-delivered-id'])
+	return ('%.0f-%.0f'):format(ms, seq + 1)
+end
+
+local function groups_need(events, groups, first)
+	local infos, needs = {}, nil
+	for _, flat in ipairs(call('EXISTS', events) == 1 and call('XINFO', 'GROUPS', events) or {}) do
+		local info = {}
+		for i = 1, #flat, 2 do info[flat[i]] = flat[i + 1] end
+		infos[info.name] = info
+	end
+	for i = first, #groups do
+		local id = group_needs(events, groups[i], infos[groups[i]])
+		if not needs or id_is_before(id, needs) then needs = id end
+	end
+	return needs
+end
+
+-- Whole nodes first, a bounded number of them; then what is left of the one node it ends in.
+local function trim_to(events, by, threshold)
+	local trimmed = call('XTRIM', events, by, '~', threshold, 'LIMIT', TRIM_MAX)
+	if trimmed < TRIM_MAX - NODE_MAX then
+		trimmed = trimmed + call('XTRIM', events, by, '=', threshold)
+	end
+	return trimmed
+end
+
+local function trim(B, args)
+	local events, most = B .. ':events', tonumber(args[1])
+	local needs, trimmed, oldest = groups_need(events, args, 3), 0, nil
+	if needs then
+		trimmed = trim_to(events, 'MINID', needs)
+		oldest = call('XRANGE', events, needs, '+', 'COUNT', 1)[1]
+	else
+		local keep = turn_ms({}) - tonumber(args[2])
+		trimmed = trim_to(events, 'MINID', ('%.0f'):format(max(keep, 0)))
+		if most > 0 then trimmed = trimmed + trim_to(events, 'MAXLEN', most) end
+	end
+	local length = call('XLEN', events)
+	local state = needs and most > 0 and (length >= most and 'full' or length >= most * 0.8 and 'high') or 'ok'
+	return { length, oldest and oldest[1] or '', trimmed, state }
+end
+
+local function counts(B)
+	local queued, deferred, held = unpack(call('HMGET', B .. ':counts', unpack(PLACES)))
+	local epochs, leased = call('HKEYS', B .. ':instances'), 0
+	for _, epoch in ipairs(epochs) do
+		local _, open = reap_leases(B, epoch)
+		leased = leased + open
+	end
+	local oldest = call('ZRANGE', B .. ':jobs', 0, 0, 'WITHSCORES')[2]
+	return { call('ZCARD', B .. ':index:now') + call('ZCARD', B .. ':index'),
+		max(0, tonumber(queued or 0) - leased), tonumber(deferred or 0), tonumber(held or 0), leased,
+		call('XLEN', B .. ':events'), tonumber(oldest or 0) }
+end
+
+local function version()
+	return VERSION
+end
+
+-- flags: allow-oom where the queue must drain although memory is out; no-writes where nothing is changed.
+local function define(name, run, ...)
+	redis.register_function({ function_name = 'hikyaku_' .. name, flags = { ... }, callback = function(keys, args)
+		if not call then bind() end
+		return run(keys[1], args)
+	end })
+end
+
+define('submit', submit)
+define('begin', begin)
+define('expand', expand)
+define('changed', changed, 'no-writes', 'allow-oom')
+define('lease', lease, 'allow-oom')
+define('settle', settle, 'allow-oom')
+define('promote', promote, 'allow-oom')
+define('sweep', sweep, 'allow-oom')
+define('register', register, 'allow-oom')
+define('beat', beat, 'allow-oom')
+define('reap', reap, 'allow-oom')
+define('dirty', dirty, 'no-writes', 'allow-oom')
+define('clean', clean, 'allow-oom')
+define('trim', trim, 'allow-oom')
+define('counts', counts, 'no-writes', 'allow-oom')
+define('version', version, 'no-writes', 'allow-oom', 'allow-stale')

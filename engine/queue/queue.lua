@@ -1,0 +1,225 @@
+#!lua name=hikyaku
+-- The queue: the functions inside Redis that move it. Every change of state is one call over a batch, atomic and
+-- repeatable, with its events appended in the same call. Redis 7.0; FUNCTION LOAD REPLACE.
+--
+--     FCALL hikyaku_lease 1 hikyaku:{0} mta1 7 42 b:a.example:acme:nov 100
+--
+-- The one KEY is B = PREFIX:{N}, shard N; every key begins with B, so all of them lie in one slot. Arguments are
+-- strings, numbers decimal. Replies are arrays, strings and integers. Errors are "WORD sentence". Functions read TIME
+-- themselves: nobody tells Redis what time it is. The word "engine" is an instance under an epoch.
+--
+-- For submitters
+--   hikyaku_submit (KEY: the job stream)  job [raw] → entry id · FULL · TOOBIG · SHAPE
+-- For intake (refused, as submit is, when memory is out; all others are not, so that the queue drains)
+--   hikyaku_begin   tenant id entry hash total accepted_data duplicate_data meta [common tags]
+--                   → NEW accept 0 · RESUME accept cursor · DUP accept total · CONFLICT first_entry first_hash
+--                   common: JSON members that every event made here carries; tags: a JSON object, or ""
+--   hikyaku_expand  tenant id from to, then for each of its to-from items five:
+--                   "q" list delay_ms expires_ms record · FINAL_TYPE address index 0 event_data
+--                   → the cursor; nothing is done unless it was from. NOJOB · SHAPE
+-- For workers
+--   hikyaku_changed since max → next_since list…  lists that became non-empty; those of transactional mail first
+--   hikyaku_lease   instance epoch lease, then pairs list n (at most 64, and 256 records)
+--                   → for every list: list remaining got, then got pairs position record. FENCED
+--   hikyaku_settle  instance epoch, then for each item (at most 256) fourteen:
+--                   lease position verb tenant job index delay_ms list record type to data before_type before_data
+--                   → a letter for each item: O done, A was done already, S stale. SHAPE
+--                   verb f: final, type is its event. l: later, after delay_ms. b: back to the head of its list
+--                   (record "": as it was leased). h: held. Events come only if the item counts
+-- For the keeper
+--   hikyaku_promote max → moved ms_until_next (-1: none); due records to the tails of their lists
+--   hikyaku_sweep   max → expired lists_looked_at
+--   hikyaku_register instance sure → OK epoch, then pairs dead_instance dead_epoch · WAIT holder seen
+--   hikyaku_beat    instance epoch → OK control_generation seen. FENCED
+--   hikyaku_reap    dead_instance seen|dead_epoch max policy begun → done left. ALIVE
+--                   policy: retry, hold, assume-delivered. begun: "all", "" or "lease:position,lease:position…"
+--   hikyaku_dirty   max → for each job: tenant id seq, and what JOB_PUBLIC names; hikyaku_clean  pairs tenant:id seq
+--   hikyaku_trim    max keep_ms group… → length oldest_unacknowledged trimmed ok|high|full
+--   hikyaku_counts  → lists ready deferred held leased events oldest_created_ms
+--   hikyaku_version → the number below
+--
+-- Keys (NAME is TENANT:ID; a tenant has no colon)
+--   B:events            STREAM type job to data
+--   B:list:LIST         LIST of records (record.h), the oldest at its head
+--   B:index:now B:index ZSET LIST → sequence of its last change from empty to non-empty: exactly the lists not empty
+--   B:expiry            ZSET LIST or h:NAME/INDEX → the earliest expiry in it: may be too early, is never too late
+--   B:deferred          ZSET LIST NUL record → when it is due, or expires
+--   B:held              HASH NAME/INDEX → LIST NUL record
+--   B:job:NAME          HASH of what the job shares, its expansion cursor, its counters; B:jobs ZSET of the unfinished
+--   B:bits:NAME         bitmap: the recipient of that index is final
+--   B:waits:NAME        bitmap: it is in B:deferred (and not final)
+--   B:strays            HASH NAME → how many dead records of it lie somewhere (below)
+--   B:lease:EPOCH:LEASE LIST of LIST, its records, the next LIST, …; a STRING for a while once it is over
+--   B:open:EPOCH        HASH LEASE → bitmap: positions not settled yet
+--   B:holder            HASH instance epoch beat: who holds the shard; B:instances HASH EPOCH → instance, until reaped
+--   B:dirty             ZSET NAME → stamp: jobs whose public HASH is to be written; B:seq B:epoch B:accept numbers
+--   B:counts            HASH queued deferred held: sums of the jobs' counters
+--   B:sweep             HASH list offset earliest: the list being swept
+--
+-- What always holds. A recipient whose bit is clear has one record, in one list, one lease, B:deferred or B:held; the
+-- counters of its job say how many are where (queued: list or lease). A final settle counts if it is the one that sets
+-- the bit, whoever sends it: a delivered message is a fact about the world. If the record is elsewhere by then (its
+-- lease was reaped), it stays there dead, is no longer counted, and is dropped by whoever meets it: B:strays says that
+-- there are any, so that leasing looks at bits only then. All else is for the engine that holds the shard.
+local VERSION = 1
+
+local LEASE_LISTS_MAX, LEASE_RECORDS_MAX, BATCH_MAX, EXPAND_MAX = 64, 256, 256, 1000
+local SUBMIT_ENTRIES_MAX, SUBMIT_JOB_MAX, SUBMIT_RAW_MAX = 100000, 8 * 1048576, 26 * 1048576
+local INDEX_DIGITS_MAX = 8            -- a bitmap is at most 12 MB
+local INDEX_HIGH_MAX = 4              -- the same for the highest byte in a record
+local REMEMBER_S = 72 * 3600          -- a finished job, for re-submissions and late settles
+local LEASE_OVER_S = 20               -- a request for a lease that is over, still under way on a broken connection
+local ALONE_AT, HELD_AT = 2, 3        -- recoveries
+local REAP_MAX, TRIM_MAX, NODE_MAX = 100, 4000, 100 -- a stream's node has at most 100 entries
+local ITEM = 14                       -- arguments of a settled one
+local RECORD_VERSION = 1
+local RECORD_FRONT = 36               -- the least a record has
+local MASK = { [0] = 1, 2, 4, 8, 16, 32, 64, 128 }
+local POSITION = {}                   -- text → number: tonumber costs as much as fifty table accesses
+local FINAL = { delivered = 1, failed = 1, expired = 1, cancelled = 1, suppressed = 1, rejected = 1 }
+local PLACES = { 'queued', 'deferred', 'held' }
+local COUNTERS = { 'queued', 'deferred', 'held', 'delivered', 'failed', 'expired', 'cancelled', 'suppressed',
+	'rejected' }
+local JOB_PUBLIC = { 'state', 'total', 'queued', 'deferred', 'held', 'delivered', 'failed', 'expired', 'cancelled',
+	'suppressed', 'rejected', 'created', 'finished' }
+
+-- A library is loaded in a world without globals; the first call fetches them. What is called for every record is
+-- written for speed: this is PUC Lua, where a call costs more than ten table accesses, a number handed to Redis more
+-- than a string (it is printed first), and each byte of a string made here a nanosecond (it is hashed).
+local call, byte, char, sub, find, rep, concat, sort, unpack, floor, min, max, huge, tonumber, pairs, ipairs
+local read, write, quote
+local function bind()
+	call, byte, char, sub, find, rep = redis.call, string.byte, string.char, string.sub, string.find, string.rep
+	concat, sort, floor, min, max, huge = table.concat, table.sort, math.floor, math.min, math.max, math.huge
+	unpack, tonumber, pairs, ipairs = _G.unpack, _G.tonumber, _G.pairs, _G.ipairs
+	read, write, quote = struct.unpack, struct.pack, cjson.encode
+	for i = 0, LEASE_RECORDS_MAX - 1 do POSITION[('%d'):format(i)] = i end
+end
+
+local function fail(text)
+	return redis.error_reply(text)
+end
+
+-- A turn: what one call knows and has changed. turn_end writes it down.
+
+local function turn_begin(B)
+	return { B = B, jobs = {}, events = B .. ':events', made = 0, shard = B:match('{(.-)}$') or '' }
+end
+
+local function turn_ms(q)
+	if not q.now then
+		local time = call('TIME')
+		q.now = time[1] * 1000 + floor(time[2] / 1000)
+	end
+	return q.now
+end
+
+-- One number a turn: for what need not be told apart within it.
+local function turn_stamp(q)
+	q.stamp = q.stamp or call('INCR', q.B .. ':seq')
+	return q.stamp
+end
+
+-- The job as this turn knows it: its counters as they were, and what changed; nil if there is none.
+local function job_get(q, tenant, id)
+	local name = tenant .. ':' .. id
+	local job = q.jobs[name]
+	if job ~= nil then return job or nil end
+	local key = q.B .. ':job:' .. name
+	local was = call('HMGET', key, 'total', 'cursor', 'accept', 'finished', unpack(COUNTERS))
+	if not was[1] then
+		q.jobs[name] = false
+		return nil
+	end
+	job = { name = name, key = key, id = id, tenant = tenant, bits = q.B .. ':bits:' .. name,
+		waits = q.B .. ':waits:' .. name, total = was[1], cursor = was[2], accept = was[3], finished = was[4],
+		was = was, change = {}, strays = 0 }
+	q.jobs[name] = job
+	return job
+end
+
+local function job_count(job, counter, change)
+	job.change[counter] = (job.change[counter] or 0) + change
+end
+
+local function job_counter(job, i)
+	return job.was[4 + i] + (job.change[COUNTERS[i]] or 0)
+end
+
+local function event_add(q, type, job, to, data)
+	call('XADD', q.events, '*', 'type', type, 'job', job, 'to', to, 'data', data)
+end
+
+-- The beginning of an event made here: up to the members of its own.
+local function event_data(q, job)
+	if not job.common then
+		job.common, job.tags = unpack(call('HMGET', job.key, 'common', 'tags'))
+		job.common = job.common and job.common ~= '' and ',' .. job.common or ',"tenant":' .. quote(job.tenant)
+	end
+	q.made = q.made + 1
+	return '{"v":1,"event":"' .. q.shard .. '-' .. turn_stamp(q) .. '.' .. q.made .. '","time":' .. turn_ms(q) ..
+		job.common
+end
+
+-- After the last final event of a job. Late settles and re-submissions find it for a while.
+local function job_finish(q, job)
+	local data = { event_data(q, job) }
+	if job.tags and job.tags ~= '' then data[2] = ',"tags":' .. job.tags end
+	data[#data + 1] = ',"total":' .. job.total
+	for i = #PLACES + 1, #COUNTERS do
+		data[#data + 1] = ',"' .. COUNTERS[i] .. '":' .. job_counter(job, i)
+	end
+	event_add(q, 'finished', job.id, '', concat(data) .. '}')
+	call('ZREM', q.B .. ':jobs', job.name)
+	for _, key in ipairs({ job.key, job.bits, job.waits }) do
+		call('EXPIRE', key, REMEMBER_S)
+	end
+end
+
+-- All of it was expanded, and nothing of it is anywhere.
+local function job_is_over(job)
+	if job.finished or job.cursor ~= job.total then return false end
+	for i = 1, #PLACES do
+		if job_counter(job, i) ~= 0 then return false end
+	end
+	return true
+end
+
+local function job_write(q, job, sums)
+	local set, n = {}, 0
+	for i = 1, #COUNTERS do
+		local counter = COUNTERS[i]
+		local change = job.change[counter]
+		if change then
+			set[n + 1], set[n + 2], n = counter, job_counter(job, i), n + 2
+			if i <= #PLACES then sums[counter] = (sums[counter] or 0) + change end
+		end
+	end
+	if job.cursor ~= job.was[2] then
+		set[n + 1], set[n + 2], n = 'cursor', job.cursor, n + 2
+	end
+	local over = job_is_over(job)
+	if over then
+		set[n + 1], set[n + 2], n = 'finished', turn_ms(q), n + 2
+	end
+	if n > 0 then call('HSET', job.key, unpack(set)) end
+	if over then job_finish(q, job) end
+	if job.strays ~= 0 and call('HINCRBY', q.B .. ':strays', job.name, job.strays) <= 0 then
+		call('HDEL', q.B .. ':strays', job.name)
+	end
+	return n > 0
+end
+
+local function turn_end(q)
+	local sums, dirty, n = {}, {}, 0
+	for _, job in pairs(q.jobs) do
+		if job and job_write(q, job, sums) then
+			dirty[n + 1], dirty[n + 2], n = turn_stamp(q), job.name, n + 2
+		end
+	end
+	if n > 0 then call('ZADD', q.B .. ':dirty', unpack(dirty)) end
+	for place, change in pairs(sums) do
+		if change ~= 0 then call('HINCRBY', q.B .. ':counts', place, change) end
+	end
+end
+
