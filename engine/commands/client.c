@@ -17,7 +17,8 @@ struct config *client_config(const struct arguments *arguments)
 	struct outbuf problems = {0};
 	struct config *config = config_read(arguments->config, &problems);
 
-	fwrite(problems.ptr, 1, problems.len, stderr);
+	if (problems.len)
+		fwrite(problems.ptr, 1, problems.len, stderr);
 	outbuf_free(&problems);
 	return config;
 }
