@@ -43,15 +43,16 @@ struct arrival {
 	struct message *message; /* counted */
 	struct admission admission;
 	struct refusal refusal;
+	unsigned asking;	/* answers outstanding */
 	uint64_t wait_ms;	/* do nothing before */
 	uint64_t patience_ms;	/* give up waiting for a message then; 0: not waiting */
-	unsigned cursor, asked; /* recipients queued; and those asked for in this turn */
+	unsigned cursor, asked; /* recipients queued; and asked to be */
 };
 
 /* Judges the entry at once: its first state says what became of it. */
 struct arrival *arrival_new(struct inlet *inlet, const struct stream_entry *entry, bool again);
 void arrival_free(struct arrival *arrival);
-/* Says what its state needs, if it is time. Not for ARRIVAL_EXPAND. */
+/* Says what its state needs, if it is time and nothing is outstanding. Not for ARRIVAL_EXPAND. */
 void arrival_say(struct arrival *arrival);
 /* It has recipients to queue, now. */
 bool arrival_is_expanding(const struct arrival *arrival);

@@ -26,9 +26,11 @@ static struct slice key_of(const struct arrival *arrival, const char *kind, stru
 	return (struct slice){room, n < KEY_MAX ? (size_t)n : KEY_MAX - 1};
 }
 
-/* True when the answer is an error: told, and nothing moves for a while. */
+/* What every hear begins with. True when the answer is an error: told, and nothing moves for a while. */
 static bool is_trouble(struct arrival *arrival, const struct redisReply *reply, const char *doing)
 {
+	CHECK(arrival->asking > 0);
+	arrival->asking--;
 	if (reply->type != REDIS_REPLY_ERROR)
 		return arrival->wait_ms > gate_of(arrival)->now_ms; /* an earlier answer of the same state was one */
 	gate_complain(gate_of(arrival), doing, reply);
@@ -60,6 +62,7 @@ static void park(struct arrival *arrival)
 static void say(struct arrival *arrival, const struct slice *argv, unsigned argc, pipeline_hear *hear)
 {
 	pipeline_say(&gate_of(arrival)->pipeline, argv, argc, hear, arrival);
+	arrival->asking++;
 }
 
 /* meta of a begun job: which body it has. */
@@ -296,13 +299,12 @@ static void hear_expanded(void *who, const struct redisReply *reply)
 {
 	struct arrival *arrival = who;
 
-	if (arrival->state != ARRIVAL_EXPAND)
-		return;
-	if (slice_starts(resp_text(reply), SLICE("NOJOB"))) {
-		arrival->state = ARRIVAL_KEEP; /* Redis lost it: a crash without fsync, or a hand */
+	if (is_trouble(arrival, reply, "expanding a job")) {
+		if (slice_starts(resp_text(reply), SLICE("NOJOB")))
+			arrival->state = ARRIVAL_KEEP; /* Redis lost it: a crash without fsync, or a hand */
 		return;
 	}
-	if (is_trouble(arrival, reply, "expanding a job"))
+	if (arrival->state != ARRIVAL_EXPAND)
 		return;
 	arrival->cursor = (unsigned)resp_integer(reply);
 	if (arrival->cursor >= arrival->job.nrecipients)
@@ -407,6 +409,7 @@ static void say_done(struct arrival *arrival)
 {
 	struct gate *gate = gate_of(arrival);
 
+	arrival->asking += 2;
 	stream_say_done(&gate->pipeline, &arrival->inlet->stream, &gate->reader, slice_of(arrival->id), hear_deleted,
 			hear_done, arrival);
 }
@@ -420,6 +423,6 @@ void arrival_say(struct arrival *arrival)
 	};
 
 	CHECK(arrival->state != ARRIVAL_EXPAND && arrival->state != ARRIVAL_OVER);
-	if (arrival->wait_ms <= gate_of(arrival)->now_ms)
+	if (arrival->asking == 0 && arrival->wait_ms <= gate_of(arrival)->now_ms)
 		says[arrival->state](arrival);
 }

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { SLICES_MAX = 8, COUNTS_MS = 50, COUNTS_REPLY = 7, BACKOFF_MS_MAX = 2000, TIMEOUT_MS = 15000 };
+enum { SLICES_MAX = 4, COUNTS_MS = 50, COUNTS_REPLY = 7, BACKOFF_MS_MAX = 2000, TIMEOUT_MS = 15000 };
 enum { BYTES_MAX = 256 << 20, READ_BYTES_MAX = 32 << 20, READ_STREAMS_MAX = 32, COMPLAIN_MS = 10000 };
 
 static uint64_t clock_ms(clockid_t clock)
@@ -86,6 +86,7 @@ static void gate_lost(struct gate *gate, const char *why)
 		gate->backoff_ms = BACKOFF_MS_MAX;
 	gate->connect_ms = gate->now_ms + gate->backoff_ms;
 	gate->counted_ms = 0;
+	gate->reading = 0;
 	shelf_forget(&gate->shelf);
 	inlets_lost(gate);
 }
@@ -131,10 +132,11 @@ static void say_arrivals(struct gate *gate)
 		LIST_EACH (link, &inlet->arrivals) {
 			struct arrival *arrival = LIST_OWNER(link, struct arrival, link);
 
-			arrival->asked = arrival->cursor;
-			if (arrival->state == ARRIVAL_OVER)
+			if (arrival->asking == 0)
+				arrival->asked = arrival->cursor;
+			if (arrival->state == ARRIVAL_OVER && arrival->asking == 0)
 				arrival_free(arrival);
-			else if (arrival->state != ARRIVAL_EXPAND)
+			else if (arrival->state != ARRIVAL_EXPAND && arrival->state != ARRIVAL_OVER)
 				arrival_say(arrival);
 		}
 	}
@@ -214,9 +216,10 @@ static void hear_entries(void *who, const struct redisReply *reply)
 	struct reading reading = {.gate = who};
 	struct gate *gate = who;
 
+	gate->reading--;
 	if (resp_error(reply) != RESP_FINE) {
 		gate_complain(gate, "reading jobs", reply);
-		inlets_lost(gate); /* the stream or its group is gone: it is made again */
+		inlets_regroup(gate); /* the stream or its group is gone */
 		gate->connect_ms = gate->now_ms + 100;
 		return;
 	}
@@ -227,35 +230,48 @@ static void hear_entries(void *who, const struct redisReply *reply)
 	gate->count = fit > INLET_ARRIVALS_MAX ? INLET_ARRIVALS_MAX : fit ? (unsigned)fit : 1;
 }
 
+/* Asks for new entries of those with room. More streams than fit come first the next time. */
+static void say_read_new(struct gate *gate, unsigned block_ms)
+{
+	struct stream *streams[READ_STREAMS_MAX];
+	struct inlet *last = NULL;
+	unsigned n = 0;
+
+	LIST_EACH (link, &gate->inlets) {
+		struct inlet *inlet = LIST_OWNER(link, struct inlet, link);
+
+		if (n == READ_STREAMS_MAX || !inlet_has_room(inlet) || !inlet->stream.again_over)
+			continue;
+		streams[n++] = &inlet->stream;
+		last = inlet;
+	}
+	if (n == 0)
+		return;
+	stream_say_read(&gate->pipeline, streams, n, &gate->reader, gate->count, block_ms, hear_entries, gate);
+	gate->reading++;
+	while (n == READ_STREAMS_MAX && list_first(&gate->inlets) != &last->link) {
+		struct list *first = list_pop(&gate->inlets);
+
+		list_push(&gate->inlets, first);
+	}
+}
+
 /* Asks for entries where there is room for them. idle: nothing else is under way, so it may wait in Redis. False when
  * there was nobody to ask for. */
 static bool say_read(struct gate *gate, bool idle)
 {
-	struct stream *streams[READ_STREAMS_MAX];
-	unsigned n = 0;
-	bool again = false;
-
-	if (gate->bytes > BYTES_MAX)
-		return false;
+	if (gate->bytes > BYTES_MAX || gate->reading)
+		return gate->reading > 0;
 	LIST_EACH (link, &gate->inlets) {
 		struct inlet *inlet = LIST_OWNER(link, struct inlet, link);
 
-		if (!inlet_has_room(inlet))
+		if (inlet->stream.again_over || !inlet_has_room(inlet))
 			continue;
-		if (!inlet->stream.again_over) {
-			stream_say_again(&gate->pipeline, &inlet->stream, &gate->reader, gate->count, inlet_hear_again,
-					 inlet);
-			again = true;
-		} else if (n < READ_STREAMS_MAX) {
-			streams[n++] = &inlet->stream;
-			list_remove(link); /* with more streams than fit, others come first the next time */
-			list_push(&gate->inlets, link);
-		}
+		stream_say_again(&gate->pipeline, &inlet->stream, &gate->reader, gate->count, inlet_hear_again, inlet);
+		gate->reading++;
 	}
-	if (n)
-		stream_say_read(&gate->pipeline, streams, n, &gate->reader, gate->count,
-				idle && !again ? GATE_BLOCK_MS : 0, hear_entries, gate);
-	return n || again;
+	say_read_new(gate, idle && !gate->reading ? GATE_BLOCK_MS : 0);
+	return gate->reading > 0;
 }
 
 static void gate_turn(struct gate *gate)
@@ -269,7 +285,7 @@ static void gate_turn(struct gate *gate)
 	inlets_say_groups(gate);
 	say_arrivals(gate);
 	say_slices(gate);
-	bool idle = pipeline_asked(&gate->pipeline) == 0;
+	bool idle = pipeline_is_idle(&gate->pipeline);
 
 	say_counts(gate);
 	inlets_say_chores(gate);

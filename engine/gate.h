@@ -1,9 +1,10 @@
 /* A gate: one thread of intake, with its own connection to Redis, its streams, and the entries on their way in.
  *
  * There are two, for intake.c: one for transactional jobs and one for the rest, so that nobody's password mail waits
- * while a job of ten thousand recipients is parsed. A gate turns: each turn every arrival says what its state needs, at
- * most one slice of expansion at a time and in fair turns, then new entries are read; all of it one round trip. With
- * nothing on its way the read waits in Redis, GATE_BLOCK_MS at a time.
+ * while a job of ten thousand recipients is parsed. A gate turns: each turn every arrival says what its state needs, a
+ * few slices of expansion are said in fair turns, new entries are asked for; and while Redis works on that, the answers
+ * of the turn before are heard, and what came in them is parsed. With nothing on its way the read waits in Redis,
+ * GATE_BLOCK_MS at a time.
  *
  * Large jobs are expanded only while the shard has fewer records ready than the high-water mark; transactional ones
  * always. Rules (what the configuration allows) are exchanged between turns. */
@@ -40,6 +41,7 @@ struct inlet {
 	struct list arrivals;
 	unsigned narrivals, nparked; /* all; those that wait for a message to be stored */
 	uint64_t pass;		     /* its turns so far, divided by its weight */
+	bool doing_chore;	     /* its answer is outstanding */
 	bool has_group, retired;     /* retired: the configuration has it no more */
 	uint64_t chores_ms;	     /* when to look for entries of engines that are gone */
 	char gone[128];		     /* such an engine; empty: none */
@@ -65,6 +67,7 @@ struct gate {
 	struct list inlets;
 	struct map arrivals;	    /* by stream and id */
 	size_t bytes;		    /* of all arrivals */
+	unsigned reading;	    /* answers with entries outstanding */
 	unsigned count;		    /* entries to read at a time, by how large they were */
 	uint64_t ready, counted_ms; /* records in the shard, and when that was asked */
 	uint64_t now_ms, wall_ms;   /* of this turn: monotonic, and the calendar's */

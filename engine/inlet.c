@@ -90,15 +90,28 @@ void inlets_follow(struct gate *gate)
 	}
 }
 
-void inlets_lost(struct gate *gate)
+void inlets_regroup(struct gate *gate)
 {
 	LIST_EACH (link, &gate->inlets) {
 		struct inlet *inlet = LIST_OWNER(link, struct inlet, link);
 
 		inlet->has_group = false;
+		stream_again_from_start(&inlet->stream);
+	}
+}
+
+void inlets_lost(struct gate *gate)
+{
+	inlets_regroup(gate);
+	LIST_EACH (link, &gate->inlets) {
+		struct inlet *inlet = LIST_OWNER(link, struct inlet, link);
+
+		inlet->doing_chore = false;
 		inlet->gone[0] = '\0';
 		inlet->nclaims = 0;
-		stream_again_from_start(&inlet->stream);
+		LIST_EACH (of_inlet, &inlet->arrivals) {
+			LIST_OWNER(of_inlet, struct arrival, link)->asking = 0;
+		}
 	}
 }
 
@@ -186,6 +199,7 @@ void inlet_hear_again(void *who, const struct redisReply *reply)
 {
 	struct inlet *inlet = who;
 
+	inlet->gate->reading--;
 	if (resp_error(reply) != RESP_FINE)
 		inlet->has_group = false;
 	else if (stream_entries(reply, on_entry_again, inlet) == 0)
@@ -202,6 +216,7 @@ static void hear_consumers(void *who, const struct redisReply *reply)
 {
 	struct inlet *inlet = who;
 
+	inlet->doing_chore = false;
 	snprintf(inlet->gone, sizeof(inlet->gone), "%.*s", SLICE_ARG(stream_gone(reply, &inlet->gate->reader)));
 }
 
@@ -209,6 +224,7 @@ static void hear_pending(void *who, const struct redisReply *reply)
 {
 	struct inlet *inlet = who;
 
+	inlet->doing_chore = false;
 	inlet->gone[0] = '\0';
 	for (size_t i = 0; i < resp_count(reply) && inlet->nclaims < STREAM_CLAIM_MAX; i++)
 		if (resp_count(resp_at(reply, i)) == 4)
@@ -221,6 +237,7 @@ static void hear_claimed(void *who, const struct redisReply *reply)
 	struct inlet *inlet = who;
 
 	(void)reply;
+	inlet->doing_chore = false;
 	inlet->nclaims = 0;
 	inlet->chores_ms = 0; /* perhaps there are more */
 	stream_again_from_start(&inlet->stream);
@@ -241,8 +258,9 @@ void inlets_say_chores(struct gate *gate)
 	LIST_EACH (link, &gate->inlets) {
 		struct inlet *inlet = LIST_OWNER(link, struct inlet, link);
 
-		if (!inlet->has_group)
+		if (!inlet->has_group || inlet->doing_chore)
 			continue;
+		inlet->doing_chore = true;
 		if (inlet->nclaims) {
 			say_claim(inlet);
 		} else if (inlet->gone[0]) {
@@ -252,6 +270,8 @@ void inlets_say_chores(struct gate *gate)
 			inlet->chores_ms = gate->now_ms + CHORES_MS;
 			stream_say_alive(&gate->pipeline, &inlet->stream, &gate->reader, hear_nothing, inlet);
 			stream_say_consumers(&gate->pipeline, &inlet->stream, &gate->reader, hear_consumers, inlet);
+		} else {
+			inlet->doing_chore = false;
 		}
 	}
 }

@@ -6,7 +6,9 @@
 
 /* Makes the streams those that the rules name; one that has gone is read no more, and its arrivals end. */
 void inlets_follow(struct gate *gate);
-/* The connection was lost: groups are made again, what is ours is read again. */
+/* Groups are made again, and what is ours is read again: a stream is gone. */
+void inlets_regroup(struct gate *gate);
+/* The same after a lost connection: nothing that was asked will be answered. */
 void inlets_lost(struct gate *gate);
 void inlets_free(struct gate *gate);
 /* Makes the groups that are missing. */

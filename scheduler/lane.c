@@ -13,7 +13,7 @@ enum {
 	DEPTH_MAX = 64,
 	GOAL_MAX = 256 /* one lease brings no more */,
 	SUPPLY_S = 10,
-	MESSAGES_A_CONNECTION = 4
+	MESSAGES_A_CONNECTION = 8
 };
 
 const char *lane_wait_name(enum lane_wait wait)

@@ -152,7 +152,8 @@ static void write_name(struct fold *fold, struct slice name)
 {
 	struct outbuf text = {0};
 
-	if (utf8_is_ascii(name)) {
+	if (!needs_encoding(
+		    name)) { /* a name that looks like an encoded-word is made one: some readers decode it anywhere */
 		fold_words(fold, name);
 		return;
 	}
@@ -288,7 +289,7 @@ bool header_write_party(struct outbuf *out, struct slice header, struct slice na
 	struct party party = {.address = address, .angle = name.len > 0};
 	struct fold fold = fold_start(out, header);
 
-	if (!utf8_is_ascii(name))
+	if (needs_encoding(name))
 		fold_encoded(&fold, SLICE(" "), name);
 	else if (name.len)
 		write_plain_name(&fold, name);

@@ -7,6 +7,7 @@
 
 #include "mail/fill.h"
 #include "mail/guard.h"
+#include "mail/html.h"
 #include "mail/quoted.h"
 #include "mail/stamp.h"
 
@@ -162,6 +163,25 @@ static bool put_own_header(struct render *r, const struct pack_entry *entry, uin
 	return write_tagged(r, entry->name, entry->value, error);
 }
 
+/* A list came as an entry for each value: where the header allows one field only, they become one. */
+static struct slice join_list(struct render *r, const struct pack_entry *first, struct slice *headers)
+{
+	struct slice joint = header_rule(first->name)->joint, rest = *headers;
+	struct outbuf *text = &r->scratch->text;
+	struct pack_entry next;
+
+	if (!joint.len || !pack_next(&rest, &next) || !slice_is(next.name, first->name))
+		return first->value;
+	outbuf_reset(text);
+	outbuf_add(text, first->value);
+	do {
+		outbuf_add(text, joint);
+		outbuf_add(text, next.value);
+		*headers = rest;
+	} while (pack_next(&rest, &next) && slice_is(next.name, first->name));
+	return outbuf_slice(text);
+}
+
 /* Rare: a recipient has headers of its own. They stand for the message's of the same name. */
 static bool put_fields_with_own(struct render *r, struct mail_error *error)
 {
@@ -177,9 +197,11 @@ static bool put_fields_with_own(struct render *r, struct mail_error *error)
 	for (size_t i = 0; i < message->nfields; i++)
 		if (!has_own(r, message->fields[i].name) && !put_field(r, &message->fields[i], error))
 			return false;
-	while (pack_next(&headers, &entry))
+	while (pack_next(&headers, &entry)) {
+		entry.value = join_list(r, &entry, &headers);
 		if (!put_own_header(r, &entry, &seen, error))
 			return mail_field(error, "headers.%.*s", SLICE_ARG(entry.name));
+	}
 	return true;
 }
 
@@ -252,35 +274,6 @@ static bool find_message_id(struct render *r, bool *made, struct mail_error *err
 	return true;
 }
 
-/* What stands for a character of HTML that would mean something; empty for others. */
-static struct slice html_entity(char c)
-{
-	switch (c) {
-	case '&': return SLICE("&amp;");
-	case '<': return SLICE("&lt;");
-	case '>': return SLICE("&gt;");
-	case '"': return SLICE("&quot;");
-	case '\'': return SLICE("&#39;");
-	}
-	return SLICE_NONE;
-}
-
-static void add_html(struct outbuf *out, struct slice value)
-{
-	size_t begin = 0;
-
-	for (size_t i = 0; i < value.len; i++) {
-		struct slice entity = html_entity(value.ptr[i]);
-
-		if (!entity.len)
-			continue;
-		outbuf_add(out, slice_skip(slice_head(value, i), begin));
-		outbuf_add(out, entity);
-		begin = i + 1;
-	}
-	outbuf_add(out, slice_skip(value, begin));
-}
-
 /* In the header of a part no value may mean anything. */
 static bool is_plain_word(struct slice value)
 {
@@ -316,7 +309,7 @@ static void write_value(struct render *r, const struct piece *piece, struct slic
 
 	if (piece->use & BODY_HTML) {
 		outbuf_reset(text);
-		add_html(text, value);
+		html_escape(text, value);
 		value = outbuf_slice(text);
 	}
 	if (piece->use & BODY_QUOTED) {

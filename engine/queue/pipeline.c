@@ -6,6 +6,7 @@
 
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct pipeline_ask {
 	pipeline_hear *hear;
@@ -39,22 +40,47 @@ void pipeline_say(struct pipeline *pipeline, const struct slice *argv, unsigned 
 	redis_sync_append(pipeline->redis, argv, argc);
 }
 
-bool pipeline_flow(struct pipeline *pipeline, char *why)
+/* Sends all that hiredis has gathered. */
+static bool send_all(struct pipeline *pipeline)
+{
+	int done = 0;
+
+	while (!done)
+		if (redisBufferWrite(pipeline->redis, &done) != REDIS_OK)
+			return false;
+	return true;
+}
+
+/* Hears the first n of those outstanding. */
+static bool hear_some(struct pipeline *pipeline, unsigned n)
 {
 	unsigned nasks = pipeline->nasks;
 
-	for (unsigned i = 0; i < nasks; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		struct redisReply *reply = redis_sync_reply(pipeline->redis);
 
-		if (!reply) {
-			redis_sync_why(pipeline->redis, NULL, why);
-			pipeline_close(pipeline);
+		if (!reply)
 			return false;
-		}
 		pipeline->asks[i].hear(pipeline->asks[i].who, reply);
 		freeReplyObject(reply);
 		CHECK(pipeline->nasks == nasks);
 	}
-	pipeline->nasks = 0;
+	pipeline->nasks -= n;
+	memmove(pipeline->asks, pipeline->asks + n, pipeline->nasks * sizeof(*pipeline->asks));
+	return true;
+}
+
+bool pipeline_flow(struct pipeline *pipeline, char *why)
+{
+	unsigned before = pipeline->nsent;
+
+	if (pipeline->nasks == 0)
+		return true;
+	if (!send_all(pipeline) || !hear_some(pipeline, before < pipeline->nasks ? before : pipeline->nasks)) {
+		redis_sync_why(pipeline->redis, NULL, why);
+		pipeline_close(pipeline);
+		return false;
+	}
+	pipeline->nsent = pipeline->nasks;
 	return true;
 }

@@ -8,6 +8,7 @@
 #include "base/check.h"
 
 #include <hiredis/hiredis.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { KEEP_BYTES_MAX = 1 << 20, REPLY_BYTES_MAX = 256 << 20, REPLY_ELEMENTS_MAX = 1 << 20 };
@@ -135,7 +136,7 @@ int resp_next(struct resp_reader *reader, const struct redisReply **reply)
 		return -1;
 	*reply = next;
 	if (!next && parser->len - parser->pos > REPLY_BYTES_MAX) {
-		strcpy(parser->errstr, "a reply of more than 256 MB");
+		snprintf(parser->errstr, sizeof(parser->errstr), "a reply of more than 256 MB");
 		return -1;
 	}
 	return next != NULL;

@@ -372,7 +372,7 @@ static bool name_socket(struct server *server, char *why)
 	server->place.address.len = sizeof(server->place.address.un);
 	server->place.address.un.sun_family = AF_UNIX;
 	if (strlen(server->socket) < sizeof(server->place.address.un.sun_path)) {
-		strcpy(server->place.address.un.sun_path, server->socket);
+		memcpy(server->place.address.un.sun_path, server->socket, strlen(server->socket) + 1);
 		return true;
 	}
 	snprintf(why, RING_WHY_MAX,

@@ -149,7 +149,7 @@ static void test_one_party(void **state)
 		{"Bob B.", "To: \"Bob B.\" <bob@b.example>\r\n"},
 		{"Bob \"B\" \\", "To: \"Bob \\\"B\\\" \\\\\" <bob@b.example>\r\n"},
 		{"a, <x@y.example>", "To: \"a, <x@y.example>\" <bob@b.example>\r\n"},
-		{"=?x?=", "To: \"=?x?=\" <bob@b.example>\r\n"},
+		{"=?x?=", "To: =?utf-8?B?PT94Pz0=?= <bob@b.example>\r\n"},
 		{"B\xc3\xb3"
 		 "b",
 		 "To: =?utf-8?Q?B=C3=B3b?= <bob@b.example>\r\n"},

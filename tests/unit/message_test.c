@@ -126,12 +126,17 @@ static void test_own_headers(void **state)
 	pack_add(&mail.headers, PACK_TEXT, SLICE("subject"), SLICE("Yours, {{hk.local}}"));
 	pack_add(&mail.headers, PACK_TEXT, SLICE("To"), SLICE("other@x.example"));
 	pack_add(&mail.headers, PACK_TEXT, SLICE("X-New"), SLICE("1"));
+	pack_add(&mail.headers, PACK_TEXT, SLICE("X-New"), SLICE("2"));
+	pack_add(&mail.headers, PACK_TEXT, SLICE("Cc"), SLICE("c@x.example"));
+	pack_add(&mail.headers, PACK_TEXT, SLICE("Cc"), SLICE("{{hk.local}}@x.example"));
 	pack_add(&mail.headers, PACK_TEXT, SLICE("Message-ID"), SLICE("<own@x.example>"));
 	mail.merge.headers = outbuf_slice(&mail.headers);
 	assert_true(compile(&mail, SLICE("M{\"text\":\"{{hk.message_id}}\",\"subject\":\"All\"," JSON_FROM "}")));
 	assert_true(render(&mail));
-	expect(&mail, "From: news@news.example\r\nsubject: Yours, bob+x\r\nTo: other@x.example\r\nX-New: 1\r\n"
-		      "Message-ID: <own@x.example>\r\nDate: ");
+	expect(&mail,
+	       "From: news@news.example\r\nsubject: Yours, bob+x\r\nTo: other@x.example\r\nX-New: 1\r\nX-New: 2\r\n"
+	       "Cc: c@x.example, bob+x@x.example\r\n"
+	       "Message-ID: <own@x.example>\r\nDate: ");
 	expect(&mail, "\r\n\r\nown@x.example\r\n");
 	assert_false(has(&mail, "All"));
 	assert_true(slice_is(mail.rendered.message_id, SLICE("<own@x.example>")));
