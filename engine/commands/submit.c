@@ -222,6 +222,33 @@ static void print_ids(const struct submission *submission)
 	outbuf_free(&out);
 }
 
+/* True if the header of the message has a field of that name. */
+static bool has_field(struct slice raw, struct slice name)
+{
+	while (raw.len) {
+		struct slice line = slice_until(&raw, '\n');
+
+		if (!slice_trim(line).len)
+			return false;
+		if (line.len > name.len && line.ptr[name.len] == ':' && slice_starts_nocase(line, name))
+			return true;
+	}
+	return false;
+}
+
+/* A message typed at a prompt has no From; it gets the sender's, as with sendmail (RFC 6409 8). */
+static void add_from(struct outbuf *raw, const char *from)
+{
+	struct outbuf whole = {0};
+
+	if (!from || !from[0] || has_field(outbuf_slice(raw), SLICE("From")))
+		return;
+	outbuf_printf(&whole, "From: %s\n", from);
+	outbuf_add(&whole, outbuf_slice(raw));
+	outbuf_free(raw);
+	*raw = whole;
+}
+
 static int submit(struct client *client, const struct arguments *arguments)
 {
 	struct submission submission = {.arguments = arguments, .client = client};
@@ -235,6 +262,9 @@ static int submit(struct client *client, const struct arguments *arguments)
 	submission.has_raw = arguments->nwords > 0;
 	if (submission.has_raw && !read_file(arguments->words[0], &submission.raw))
 		status = EXIT_FAILED;
+	add_from(&submission.raw, submission.has_raw ? argument_value(arguments, "--from") : NULL);
+	if (status != EXIT_DONE)
+		console_say("nothing was submitted");
 	else if (argument_is_given(arguments, "--job"))
 		status = submit_file(&submission, client->config);
 	else
