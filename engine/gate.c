@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/log.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -302,7 +303,10 @@ static void gate_turn(struct gate *gate)
 static void *gate_run(void *argument)
 {
 	struct gate *gate = argument;
+	sigset_t none;
 
+	sigfillset(&none); /* signals are the main thread's; and hiredis writes to sockets that may have been closed */
+	pthread_sigmask(SIG_BLOCK, &none, NULL);
 	while (gate_take_rules(gate))
 		gate_turn(gate);
 	return NULL;
