@@ -122,7 +122,7 @@ bool header_text_check(struct slice text, const char *who, struct mail_error *er
 /* In a value that is not all ASCII. */
 static bool needs_encoding(struct slice word)
 {
-	return !utf8_is_ascii(word) || memmem(word.ptr, word.len, "=?", 2);
+	return !utf8_is_ascii(word) || (word.len >= 2 && memmem(word.ptr, word.len, "=?", 2));
 }
 
 /* Words that follow each other and need it are encoded as one text, the blanks between them too: a reader drops
