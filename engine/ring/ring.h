@@ -40,7 +40,7 @@ struct op {
 
 /* One socket; embedded in its owner. All fields are the ring's; zero is "none". */
 struct socket {
-	int slot;	   /* direct descriptor + 1; 0: none */
+	int slot;	   /* descriptor + 1; 0: none */
 	unsigned inflight; /* ops not home yet */
 	bool closing, datagram;
 	struct op *closed; /* borrowed: the op of ring_close, told last */
@@ -76,7 +76,8 @@ struct ring_setup {
 	unsigned sockets;     /* at most this many sockets at a time; cut to what the system allows */
 	unsigned buffers;     /* receive buffers, a power of two */
 	unsigned buffer_size; /* a longer datagram is cut to this */
-	bool ordinary;	      /* use the process's descriptors, as kernels before 6.14 must in any case (for tests) */
+	bool ordinary;	      /* use the process's descriptors, as kernels before 6.14 must in any case (for tests);
+				 all rings and files of the process share their limit */
 };
 
 enum { RING_WHY_MAX = 256 };

@@ -4,6 +4,7 @@
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -37,6 +38,35 @@ static void test_slots_run_out(void **state)
 	}
 	for (int i = 0; i < 5; i++)
 		conn_free(conns[i]);
+	close(listener);
+	ring_free(ring);
+}
+
+static int option_of(const struct conn *conn, int name)
+{
+	socklen_t len = sizeof(int);
+	int value = -1;
+
+	assert_int_equal(getsockopt(conn->socket.slot - 1, IPPROTO_TCP, name, &value, &len), 0);
+	return value;
+}
+
+/* Only where the descriptor is one that the test can ask. */
+static void test_stream_options(void **state)
+{
+	struct ring *ring = ring_for(4, 16, 1024);
+	struct address address;
+	int listener = peer_listen(&address, 4);
+	struct conn *conn = conn_new(ring);
+
+	(void)state;
+	conn_connect(conn, &address);
+	if (conn_ordinary) {
+		assert_int_equal(option_of(conn, TCP_NODELAY), 1);
+		assert_int_equal(option_of(conn, TCP_USER_TIMEOUT), 180000);
+	}
+	conn_close(conn, false);
+	conn_free(conn);
 	close(listener);
 	ring_free(ring);
 }
@@ -409,6 +439,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slots_run_out),
 		cmocka_unit_test(test_close_at_once),
+		cmocka_unit_test(test_stream_options),
 		cmocka_unit_test(test_a_thousand_connections),
 		cmocka_unit_test(test_used_again),
 		cmocka_unit_test(test_sent_before_received),
