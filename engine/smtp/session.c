@@ -52,12 +52,17 @@ static bool is_before_its_turn(const struct session *session, const struct expec
 	return is_of_message(expected->step) && tx->end_in_send && !tx->last_byte_sent;
 }
 
+/* 421 may come at any time (RFC 5321 3.8): then it is about what we were going to say. */
 static void take_unasked(struct session *session, const struct reply *reply)
 {
-	if (reply->code == 421)
-		dialogue_end_421(session, STEP_NONE, NULL, reply);
-	else
+	struct tx *tx = session->saying < session->ntx ? dialogue_tx(session, session->saying) : NULL;
+
+	if (reply->code != 421)
 		dialogue_end(session, SESSION_DESYNC, NULL);
+	else if (tx && !tx_is_unbegun(tx))
+		dialogue_end_421(session, tx->say_step, tx, reply);
+	else
+		dialogue_end_421(session, STEP_NONE, NULL, reply);
 }
 
 /* The oldest step that waits for a reply has this one. */
@@ -332,6 +337,7 @@ void session_give(struct session *session, struct tx *tx)
 	CHECK(session_wants(session));
 	CHECK(tx->nrecipients > 0);
 	CHECK(tx->form == WIRE_BDAT || tx->wire_bytes >= strlen(".\r\n"));
+	session->was_idle = session->nowed == 0 && !session->sending;
 	session->slots[(session->first + session->ntx++) % SESSION_SLOTS] = tx;
 	tx->say_step = STEP_MAIL;
 	tx->say_rcpt = tx->hear_rcpt = tx->naccepted = tx->nowed = tx->nheard = 0;

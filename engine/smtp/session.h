@@ -124,7 +124,8 @@ struct session {
 	enum session_end end;
 	bool ready, closed, quit_asked, sending;
 	bool is_holding;   /* held is one, and nothing is read until the send is done */
-	bool clock_unsure; /* the deadline was set when the time was not known */
+	bool was_idle;	   /* a transaction was given after a silence of unknown length */
+	bool clock_unsure; /* so the deadline was set when the time was not known */
 	bool pipelining, windowed;
 	bool rset_said;	     /* and MAIL has not been said since */
 	bool rset_due;	     /* the server has a transaction open that is over for us */

@@ -240,7 +240,6 @@ static void say(struct session *session, enum step step)
 
 bool session_say(struct session *session, struct session_send *send)
 {
-	bool idle = session->nowed == 0;
 	enum step step;
 
 	CHECK(!session->sending || session->closed);
@@ -254,7 +253,8 @@ bool session_say(struct session *session, struct session_send *send)
 	}
 	send_finish(session, send);
 	session->sending = true;
-	session->clock_unsure = idle && session->deadline_ms == 0;
+	session->clock_unsure = session->was_idle;
+	session->was_idle = false;
 	session->deadline_ms = session->now_ms + session->setup.limits->body_s * 1000ull;
 	return true;
 }

@@ -293,11 +293,7 @@ static void do_step(struct play *play, const struct script_step *step)
 	case ACT_CLOSES: lose(play, 0); break;
 	case ACT_RESETS: lose(play, ECONNRESET); break;
 	case ACT_SILENT: be_silent(play, step->n); break;
-	case ACT_STOPS_READING:
-		play->stopped = true;
-		client_turn(play);
-		be_silent(play, step->n);
-		break;
+	case ACT_READS_NO_MORE: play->stopped = true; break;
 	case ACT_DRIPS: drip(play, step); break;
 	}
 	play->at++;
@@ -348,13 +344,14 @@ static void play_dialogue(const struct dialogue *dialogue, bool pipelined, enum 
 static unsigned play_both(const struct dialogue *dialogue)
 {
 	bool as_written = dialogue_given(dialogue, SLICE("as written"), NULL, NULL);
-	bool whole = dialogue_given(dialogue, SLICE("whole"), NULL, NULL);
+	bool not_in_turns = dialogue_given(dialogue, SLICE("not in turns"), NULL, NULL);
+	bool in_one_piece = dialogue_given(dialogue, SLICE("in one piece"), NULL, NULL);
 	unsigned n = 0;
 
 	assert_true(dialogue->part[0].nexpected > 0);
 	for (unsigned pipelined = 0; pipelined <= !as_written; pipelined++)
 		for (enum split split = WHOLE; split < SPLITS; split++) {
-			if (split == TURNS && whole)
+			if ((split != WHOLE && in_one_piece) || (split == TURNS && not_in_turns))
 				continue;
 			play_dialogue(dialogue, pipelined, split);
 			n++;

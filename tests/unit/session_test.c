@@ -59,6 +59,13 @@ static struct tx *next_message(struct world *world)
 	return &message->tx;
 }
 
+/* The kernel had all of it, or may have had when the connection broke: it was in a send, and more followed it. */
+static bool may_have_arrived(const struct world *world, const struct message *message)
+{
+	return message->end &&
+	       (world->stream_taken >= message->end || (world->lost_in_flight && message->end < world->stream_said));
+}
+
 static void check_outcome(struct world *world, const struct message *message, unsigned i)
 {
 	const struct outcome *outcome = &message->recipients[i].outcome;
@@ -71,6 +78,8 @@ static void check_outcome(struct world *world, const struct message *message, un
 		     SLICE_ARG(outcome->text));
 	if (outcome->uncertain && (!outcome->attempted || delivered))
 		OUCH(world, "%s: uncertain, but not attempted or delivered", message->addresses[i]);
+	if (outcome->uncertain && !may_have_arrived(world, message))
+		OUCH(world, "%s: uncertain, but it never left", message->addresses[i]);
 	if (outcome->origin == ORIGIN_REMOTE && !memmem(outcome->text.ptr, outcome->text.len, message->tag, 4))
 		OUCH(world, "%s: has another's reply: %.*s", message->addresses[i], SLICE_ARG(outcome->text));
 	if (!outcome->attempted && outcome->verdict.action == ACTION_NEVER)
@@ -85,6 +94,8 @@ static void exchange(struct world *world)
 		struct message *message = LIST_OWNER(tx, struct message, tx);
 
 		message->times_over++;
+		if (world->sending && message->last_send == world->sends)
+			OUCH(world, "%s is given back, and the kernel still reads it", message->tag);
 		for (unsigned i = 0; i < tx->nrecipients; i++)
 			check_outcome(world, message, i);
 	}
@@ -108,6 +119,21 @@ static void check_group(struct world *world, struct slice said)
 		OUCH(world, "%u replies owed without PIPELINING: %.*s", owed, SLICE_ARG(said));
 }
 
+/* Which message a piece of a send is of, if it is of one. */
+static void note_piece(struct world *world, const struct iovec *piece, uint64_t stream_end)
+{
+	for (unsigned m = 0; m < world->ngiven; m++) {
+		struct message *message = &world->messages[m];
+		const char *from = message->wire.ptr, *at = piece->iov_base;
+
+		if (message->times_over || at < from || at >= from + message->wire.len)
+			continue;
+		message->last_send = world->sends;
+		if (at + piece->iov_len == from + message->wire.len)
+			message->end = stream_end;
+	}
+}
+
 static void session_speaks(struct world *world)
 {
 	struct session_send send;
@@ -116,14 +142,16 @@ static void session_speaks(struct world *world)
 		return;
 	size_t from = world->in_flight.len, bytes = 0;
 
+	world->sends++;
 	for (unsigned i = 0; i < send.niov; i++) {
 		outbuf_add(&world->in_flight, (struct slice){send.iov[i].iov_base, send.iov[i].iov_len});
 		bytes += send.iov[i].iov_len;
+		note_piece(world, &send.iov[i], world->stream_said + bytes);
 	}
 	if (bytes != send.bytes || bytes == 0)
 		OUCH(world, "a send of %zu bytes has %zu", send.bytes, bytes);
 	check_group(world, slice_skip(outbuf_slice(&world->in_flight), from));
-	world->sends++;
+	world->stream_said += bytes;
 	world->sending = true;
 	world->send_left = world->send_bytes = bytes;
 }
@@ -131,6 +159,7 @@ static void session_speaks(struct world *world)
 static void kernel_takes(struct world *world, size_t n)
 {
 	world->taken += n;
+	world->stream_taken += n;
 	world->send_left -= n;
 }
 
@@ -171,6 +200,7 @@ static void lose(struct world *world)
 		session_hears(world, 1 + random_below(&world->dice, world->replies.len - world->replies_read));
 	if (chance(world, 500) && world->taken > 0 && home_first)
 		server_reads(world, 1 + random_below(&world->dice, world->taken));
+	world->lost_in_flight = world->sending;
 	session_lost(&world->session, chance(world, 500) ? ECONNRESET : 0, world->now_ms);
 	if (world->sending)
 		send_comes_home(world);
@@ -286,6 +316,7 @@ static void live(struct world *world)
 		session_speaks(world);
 		step(world);
 	}
+	world->lost_in_flight |= world->sending;
 	if (world->sending)
 		send_comes_home(world);
 	exchange(world);

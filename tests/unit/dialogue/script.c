@@ -91,7 +91,7 @@ static bool read_event(struct script_step *step, struct slice text)
 		enum act act;
 	} events[] = {
 		{{"(closes)", 8}, ACT_CLOSES},		 {{"(resets)", 8}, ACT_RESETS},
-		{{"(silent at least ", 17}, ACT_SILENT}, {{"(stops reading for at least ", 28}, ACT_STOPS_READING},
+		{{"(silent at least ", 17}, ACT_SILENT}, {{"(reads no more)", 15}, ACT_READS_NO_MORE},
 		{{"(drips every ", 13}, ACT_DRIPS},
 	};
 

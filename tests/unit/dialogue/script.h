@@ -23,7 +23,7 @@ enum act {
 	ACT_CLOSES,	   /* (closes) */
 	ACT_RESETS,	   /* (resets) */
 	ACT_SILENT,	   /* (silent at least n s) */
-	ACT_STOPS_READING, /* (stops reading for at least n s) */
+	ACT_READS_NO_MORE, /* (reads no more) */
 	ACT_DRIPS	   /* (drips every n s) text */
 };
 

@@ -22,6 +22,8 @@ struct message {
 	bool stored[RECIPIENTS_MAX];
 	struct outbuf wire;
 	struct iovec body[3];
+	uint64_t end;	    /* where in the stream its last octet ends; 0: not said */
+	unsigned last_send; /* the latest send with octets of it */
 	unsigned times_over;
 };
 
@@ -45,6 +47,8 @@ struct world {
 	size_t send_left;	 /* of the send at hand, not taken */
 	size_t send_bytes;
 	bool sending, lost;
+	uint64_t stream_said, stream_taken; /* octets in all */
+	bool lost_in_flight;
 	unsigned sends, commands;
 
 	/* the server */
