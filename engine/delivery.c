@@ -16,6 +16,7 @@
 #include "outcome.h"
 #include "target.h"
 #include "transaction.h"
+#include "underway.h"
 
 #include "base/check.h"
 #include "base/log.h"
@@ -215,6 +216,8 @@ struct tx *delivery_next(struct conn *conn)
  *    wait at the front of the lane again. */
 static void delivery_wait_again(struct delivery *delivery)
 {
+	underway_end(delivery->worker->underway, delivery->mark);
+	delivery->mark = 0;
 	list_push_front(&delivery->lane->ready, &delivery->link);
 	delivery->lane->nready++;
 	pace_give(&delivery->lane->pace, 1);
@@ -332,6 +335,13 @@ void delivery_return_lane(struct worker *worker, struct lane *lane)
 	scheduler_look(worker->scheduler, lane);
 }
 
+static void on_acknowledged(void *who, uint32_t mark)
+{
+	const struct worker *worker = who;
+
+	underway_end(worker->underway, mark);
+}
+
 static void on_away(void *who, bool away)
 {
 	struct worker *worker = who;
@@ -354,6 +364,7 @@ struct queue_owner delivery_queue_owner(struct worker *worker)
 		.changed = on_changed,
 		.leased = on_leased,
 		.lease_over = on_lease_over,
+		.acknowledged = on_acknowledged,
 		.away = on_away,
 		.fenced = on_fenced,
 		.who = worker,

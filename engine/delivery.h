@@ -18,6 +18,7 @@ struct delivery {
 	struct mailing *mailing; /* counted */
 	uint64_t lease;		 /* its place in Redis */
 	uint32_t position;
+	uint32_t mark;	   /* while its dialogue is under way (underway.h); 0: it is not */
 	struct slice list; /* of the same memory as record */
 	struct record record;
 	char *bytes; /* owned */

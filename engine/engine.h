@@ -20,6 +20,7 @@ struct engine {
 	struct stats stats;
 	struct keeper *keeper;
 	struct slice instance;
+	const char *state_path;
 	uint64_t epoch;
 	struct redis_server redis;
 	unsigned nworkers;

@@ -26,6 +26,7 @@ static struct settlement settlement_of(const struct delivery *delivery, const st
 		.job = delivery->record.job,
 		.index = delivery->record.index,
 		.delay_ms = change->delay_ms,
+		.mark = delivery->mark,
 		.type = slice_of(change->type),
 		.to = delivery->record.address,
 	};

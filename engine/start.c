@@ -3,6 +3,7 @@
 #include "start.h"
 
 #include "intake.h"
+#include "underway.h"
 
 #include "base/log.h"
 #include "queue/library.h"
@@ -75,6 +76,7 @@ bool start_redis(struct start *start, const struct config *config)
 	if (!start->state)
 		return start_failed(start, 1, "opening the state directory", why);
 	start->engine.instance = state_instance(start->state);
+	start->engine.state_path = state_path(start->state);
 	if (!start_server(start))
 		return false;
 	redis = redis_sync_open(&start->engine.redis, REDIS_MS, why);
@@ -92,13 +94,15 @@ bool start_keeper(struct start *start, bool (*wanted)(void))
 	const struct config *config = start->engine.config;
 	bool told = false;
 
+	underway_read(start->engine.state_path, &start->begun_epoch, &start->begun);
 	start->keeper = (struct keeper_setup){
 		.server = start->engine.redis,
 		.prefix = config->redis.prefix,
 		.instance = start->engine.instance,
 		.sure = true,
 		.policy = slice_of(policy_name(config->queue.uncertain)),
-		.begun = SLICE("all"),
+		.begun = outbuf_slice(&start->begun),
+		.begun_epoch = start->begun_epoch,
 		.groups = config->events.groups,
 		.ngroups = config->events.ngroups,
 		.keep_ms = config->events.keep_ms,
@@ -133,4 +137,5 @@ void start_undo(struct start *start)
 		server_stop(start->server);
 	if (start->state)
 		state_close(start->state);
+	outbuf_free(&start->begun);
 }

@@ -16,6 +16,8 @@ struct start {
 	struct state *state;   /* owned, like what follows; NULL: not reached */
 	struct server *server; /* NULL: Redis is somebody else's */
 	struct intake *intake;
+	struct outbuf begun; /* what the last run had under way, and which run that was */
+	uint64_t begun_epoch;
 	struct keeper_setup keeper; /* borrowed by the keeper for its life */
 	int exit_status;	    /* of a failed start: 1, 2 or 3 */
 };

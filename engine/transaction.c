@@ -5,6 +5,7 @@
 #include "conn.h"
 #include "outcome.h"
 #include "target.h"
+#include "underway.h"
 
 #include "base/check.h"
 #include "base/utf8.h"
@@ -22,7 +23,11 @@ static struct delivery *lane_pop(struct lane *lane)
 		return NULL;
 	CHECK(lane->nready > 0);
 	lane->nready--;
-	return delivery_of(link);
+	struct delivery *delivery = delivery_of(link);
+
+	/* From here on a crash may have to do with it: composing counts as begun. */
+	delivery->mark = underway_begin(delivery->worker->underway, delivery->lease, delivery->position);
+	return delivery;
 }
 
 static struct merge merge_of(const struct delivery *delivery, char *index_text)

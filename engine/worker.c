@@ -10,6 +10,7 @@
 #include "status.h"
 #include "target.h"
 #include "transaction.h"
+#include "underway.h"
 
 #include "base/check.h"
 #include "base/log.h"
@@ -73,6 +74,9 @@ static bool worker_open(struct worker *worker)
 		log_error("starting worker %u: %s", worker->number, why);
 		return false;
 	}
+	worker->underway = underway_open(worker->engine->state_path, worker->number, worker->engine->epoch);
+	if (!worker->underway)
+		return false;
 	unsigned sockets = ring_sockets_max(worker->ring);
 	unsigned slots = sockets > 2 * SOCKETS_SPARE ? sockets - SOCKETS_SPARE : sockets / 2;
 
@@ -116,6 +120,7 @@ static void worker_close(struct worker *worker)
 	queue_free(worker->queue);
 	dns_free(worker->dns);
 	ring_free(worker->ring);
+	underway_close(worker->underway);
 	outbuf_free(&worker->event);
 	outbuf_free(&worker->settled);
 }

@@ -18,6 +18,7 @@ struct worker {
 	struct dns *dns;
 	struct queue *queue;
 	struct scheduler *scheduler;
+	struct underway *underway;
 	struct pool conns, transactions, deliveries;
 	struct map mailings, bodies, hosts, homes;
 	struct list open_conns;	      /* all connections, whatever their state */

@@ -81,6 +81,14 @@ void receiver_free(struct receiver *receiver)
 	EVP_MD_CTX_free(receiver->digest);
 }
 
+/* How often the first recipient of this transaction was tried before it. */
+static unsigned tries_before(const struct receiver *receiver)
+{
+	struct map_node *node = map_find(&receiver->sink->memory, first_recipient(receiver));
+
+	return node ? MAP_OWNER(node, struct remembered, node)->tries - 1 : 0;
+}
+
 static void begin_body(struct receiver *receiver)
 {
 	receiver->ntail = 2; /* the body begins at the start of a line, as if CRLF had just been read */
@@ -101,7 +109,8 @@ static void end_body(struct receiver *receiver, struct outbuf *out)
 
 	if (sink->hash)
 		EVP_DigestFinal_ex(receiver->digest, sha256, NULL);
-	if (obey(receiver, rules_find(&sink->rules, RULE_EOM, first_recipient(receiver), 0), out)) {
+	if (obey(receiver, rules_find(&sink->rules, RULE_EOM, first_recipient(receiver), tries_before(receiver)),
+		 out)) {
 		sink->refused += receiver->nrecipients;
 		reset(receiver);
 		return;
@@ -194,7 +203,8 @@ static void on_data(struct receiver *receiver, bool more, struct outbuf *out)
 		say(out, receiver->has_mail ? "554 5.5.1 no valid recipients" : "503 5.5.1 MAIL comes first");
 		return;
 	}
-	if (obey(receiver, rules_find(&receiver->sink->rules, RULE_DATA, first_recipient(receiver), 0), out))
+	if (obey(receiver,
+		 rules_find(&receiver->sink->rules, RULE_DATA, first_recipient(receiver), tries_before(receiver)), out))
 		return;
 	receiver->mode = MODE_DATA;
 	begin_body(receiver);

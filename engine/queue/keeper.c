@@ -87,13 +87,24 @@ static bool reap(struct keeper *keeper, struct slice instance, struct slice seen
 	return true;
 }
 
+/* What that engine had under way when it died. */
+static struct slice begun_of(const struct keeper *keeper, struct slice instance, struct slice epoch)
+{
+	uint64_t number;
+	bool ours = slice_is(instance, keeper->setup.instance) && slice_number(epoch, UINT64_MAX, &number) &&
+		    number == keeper->setup.begun_epoch;
+
+	return ours ? keeper->setup.begun : SLICE("all");
+}
+
 /* We hold the shard; the engines before us are named in pairs. Their leases first, then we are ready. */
 static void take_over(struct keeper *keeper, const struct redisReply *reply)
 {
 	uint64_t epoch = resp_integer(resp_at(reply, 1));
 
 	for (size_t i = 2; i + 1 < resp_count(reply); i += 2)
-		if (!reap(keeper, resp_text(resp_at(reply, i)), resp_text(resp_at(reply, i + 1)), keeper->setup.begun))
+		if (!reap(keeper, resp_text(resp_at(reply, i)), resp_text(resp_at(reply, i + 1)),
+			  begun_of(keeper, resp_text(resp_at(reply, i)), resp_text(resp_at(reply, i + 1)))))
 			return; /* lost: register again, they are named again */
 	chores_init(&keeper->chores, &keeper->caller, &keeper->setup, epoch, &keeper->published);
 	chores_turn(&keeper->chores, now_ms()); /* beats, among others: no worker starts before */
@@ -118,7 +129,7 @@ static void observe(struct keeper *keeper, struct slice holder, struct slice see
 	} else if (now_ms() - keeper->seen_ms >= DEAD_MS) {
 		log_warning("engine %s has not beaten for %d seconds: taking its shard over", LOG_TEXT(holder),
 			    DEAD_MS / 1000);
-		reap(keeper, holder, seen, keeper->setup.begun);
+		reap(keeper, holder, seen, SLICE("all"));
 		keeper->seen[0] = '\0';
 	}
 }

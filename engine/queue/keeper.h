@@ -26,7 +26,10 @@ struct keeper_setup {
 	struct slice instance;
 	bool sure;	     /* an earlier engine of this name is dead: we hold the lock of its state directory */
 	struct slice policy; /* what to do with what a dead engine had begun: "retry", "hold", "assume-delivered" */
-	struct slice begun;  /* what it had begun: "all", "", or "lease:position,..." */
+	/* What our last run, of that epoch, had under way: "lease:position,...". Of any other run, all that was leased
+	 * is taken to have been. */
+	struct slice begun;
+	uint64_t begun_epoch;
 	const struct slice *groups; /* events.groups: events stay until all of these have acknowledged them */
 	unsigned ngroups;
 	uint64_t keep_ms, max; /* events.keep, events.max */

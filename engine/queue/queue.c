@@ -240,6 +240,13 @@ void queue_settle(struct queue *queue, const struct settlement *settlement)
 	settle_add(&queue->settle, settlement);
 }
 
+static void on_acknowledged(struct settle *settle, uint32_t mark)
+{
+	struct queue *queue = LIST_OWNER(settle, struct queue, settle);
+
+	queue->owner.acknowledged(queue->owner.who, mark);
+}
+
 static void on_settled(struct settle *settle, bool fenced)
 {
 	struct queue *queue = LIST_OWNER(settle, struct queue, settle);
@@ -395,6 +402,7 @@ struct queue *queue_open(struct ring *ring, const struct queue_setup *setup, con
 	queue->redis = redis_open(ring, &redis_setup, &(struct redis_owner){on_up, on_down, on_broken, queue});
 	errands_init(&queue->errands, ring, queue->redis);
 	settle_open(&queue->settle, ring, &queue->errands, &queue->shard, on_settled);
+	queue->settle.acknowledged = on_acknowledged;
 	return queue;
 }
 

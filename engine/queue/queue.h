@@ -45,6 +45,8 @@ struct queue_owner {
 	void (*lease_over)(void *who, struct slice list, unsigned got, uint64_t remaining);
 	/* Redis went away (true) or is back (false). It is away until the first away(false). */
 	void (*away)(void *who, bool away);
+	/* Redis has the settlement of this mark. */
+	void (*acknowledged)(void *who, uint32_t mark);
 	/* Another engine has taken over, or this one was declared dead: stop sending, drop all leases. */
 	void (*fenced)(void *who);
 	/* Redis refuses us until somebody changes something (password, ACL, database); why is a sentence. May be NULL:
@@ -69,6 +71,7 @@ struct settlement {
 	struct slice type;   /* event type, "delivered"...; empty: no event */
 	struct slice to;     /* event: the recipient's address */
 	struct slice data;   /* event: JSON object */
+	uint32_t mark;	      /* told to owner->acknowledged; 0: nobody is told */
 	struct slice before_type,
 		before_data; /* an event that comes before (uncertain, then delivered); mostly empty */
 };

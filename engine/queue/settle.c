@@ -20,6 +20,7 @@ struct batch {
 	struct errand errand;
 	struct settle *settle; /* parent */
 	unsigned items;
+	uint32_t marks[ITEMS_BUSY_MAX]; /* of the items */
 };
 
 static void batch_rest(struct batch *batch)
@@ -58,6 +59,9 @@ static void on_settled(struct errand *errand, const struct redisReply *reply)
 	count(settle, letters);
 	settle->unsettled -= batch->items;
 	settle->under_way--;
+	for (unsigned i = 0; i < batch->items; i++)
+		if (batch->marks[i])
+			settle->acknowledged(settle, batch->marks[i]);
 	batch_rest(batch);
 	settle->settled(settle, settle->stale > stale);
 }
@@ -99,7 +103,7 @@ static void batch_add(struct batch *batch, const struct settlement *settlement)
 	errand_word(errand, settlement->data);
 	errand_word(errand, settlement->before_type);
 	errand_word(errand, settlement->before_data);
-	batch->items++;
+	batch->marks[batch->items++] = settlement->mark;
 }
 
 void settle_now(struct settle *settle)

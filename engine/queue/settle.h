@@ -34,6 +34,8 @@ struct settle {
 	uint64_t done, already, stale;
 	/* After an acknowledgement; fenced: Redis says that another engine holds the shard. */
 	void (*settled)(struct settle *settle, bool fenced);
+	/* Before that, for each item that has a mark. */
+	void (*acknowledged)(struct settle *settle, uint32_t mark);
 };
 
 void settle_open(struct settle *settle, struct ring *ring, struct errands *errands, const struct shard *shard,
