@@ -151,7 +151,7 @@ class Trial:
 
     def step(self):
         weights = {self.begin: 2, self.begin_again: 1, self.expand: 8, self.lease: 12, self.lease_again: 3,
-                   self.settle: 20, self.again: 6, self.crash: 1, self.reap: 3, self.tend: 6}
+                   self.settle: 20, self.again: 6, self.crash: 2, self.reap: 3, self.tend: 6}
         self.random.choices(list(weights), list(weights.values()))[0]()
 
     def finish(self):
