@@ -317,6 +317,7 @@ static void live(struct world *world)
 		step(world);
 	}
 	world->lost_in_flight |= world->sending;
+	exchange(world); /* what is still in a send must not come back yet */
 	if (world->sending)
 		send_comes_home(world);
 	exchange(world);
