@@ -119,5 +119,7 @@ bool console_time(const char *option, const char *text, int sign, uint64_t *ms)
 
 bool console_print(const struct outbuf *out)
 {
-	return fwrite(out->ptr, 1, out->len, stdout) == out->len && fflush(stdout) == 0;
+	if (out->len && fwrite(out->ptr, 1, out->len, stdout) != out->len)
+		return false;
+	return fflush(stdout) == 0;
 }
