@@ -33,7 +33,9 @@ struct message *message_compile(struct slice stored, const struct message_limits
 struct message *message_keep(struct message *message);
 void message_free(struct message *message);
 
-/* Who it is for. All borrowed. Lookup order of a variable: recipient, job, the message's defaults; "hk.*" first. */
+/* Who it is for. All borrowed. What names mean, and in which order they are looked up, is in values.h. Several entries
+ * of one name in headers are a list. For a message that is shared, date_ms and nonce must be the job's and not the
+ * recipient's: then it is the same whoever it is rendered for. */
 struct merge {
 	struct slice address, name; /* the recipient; name may be empty */
 	struct slice rcpt;	    /* its id, or its index as text */
@@ -58,11 +60,15 @@ struct rendered {
 /* False with error when a variable is missing or a value may not stand where it is used. */
 bool message_render(const struct message *message, const struct merge *merge, enum wire_form form, struct arena *arena,
 		    struct rendered *rendered, struct mail_error *error);
-/* The same checks without the work of rendering: what intake asks for every recipient. */
+/* The same checks, and nothing kept: what intake asks for every recipient. A recipient that was accepted can be
+ * rendered. A field of the recipient's is named as it is in the job, without its place there: "name",
+ * "headers.Subject". */
 bool message_accepts(const struct message *message, const struct merge *merge, struct mail_error *error);
-/* All recipients get the same bytes: several may share a transaction. */
+/* All recipients get the same bytes, but for those with headers of their own: several may share a transaction. So it is
+ * with every raw message, and with others that have no variables and a To. */
 bool message_is_shared(const struct message *message);
-/* An envelope sender with {{variables}} ("b+{{hk.verp}}@news.example"), filled in; appends to out. False with error
- * when the result is not an address (or empty). */
+/* An envelope sender with {{variables}} ("b+{{hk.verp}}@news.example"), filled in; appends to out. An empty
+ * sender stays empty. False with error, and nothing appended, when the result is not an address. {{hk.message_id}} is
+ * the one that is made here, whatever the message says. */
 bool sender_render(struct slice sender, const struct merge *merge, struct outbuf *out, struct mail_error *error);
 bool sender_has_variables(struct slice sender);
