@@ -240,17 +240,24 @@ struct arrival *arrival_new(struct inlet *inlet, const struct stream_entry *entr
 	inlet->narrivals++;
 	map_add(&inlet->gate->arrivals, &arrival->node, slice_of(arrival->key));
 	inlet->gate->bytes += arrival->bytes;
-	if (entry->deleted) {
-		arrival->state = ARRIVAL_DONE;
-	} else if (entry->fault) {
-		refuse(&arrival->refusal, "E_ENTRY", "", "%s", entry->fault);
-		arrival_refused(arrival);
-	} else if (arrival_judge(arrival, again)) {
-		arrival->state = ARRIVAL_ASK;
-		if (!again)
-			arrival_route(arrival);
-	}
+	arrival->state = entry->deleted ? ARRIVAL_DONE : ARRIVAL_READ;
+	arrival->fault = entry->fault;
 	return arrival;
+}
+
+void arrival_look(struct arrival *arrival)
+{
+	CHECK(arrival->state == ARRIVAL_READ);
+	if (arrival->fault) {
+		refuse(&arrival->refusal, "E_ENTRY", "", "%s", arrival->fault);
+		arrival_refused(arrival);
+		return;
+	}
+	if (!arrival_judge(arrival, arrival->again))
+		return;
+	arrival->state = ARRIVAL_ASK;
+	if (!arrival->again)
+		arrival_route(arrival);
 }
 
 void arrival_unpark(struct arrival *arrival)

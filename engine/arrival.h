@@ -12,6 +12,7 @@
 #include "gate.h"
 
 enum arrival_state {
+	ARRIVAL_READ,	/* nobody has looked at it */
 	ARRIVAL_ASK,	/* was it begun before? */
 	ARRIVAL_NAME,	/* which body has this name? */
 	ARRIVAL_FETCH,	/* the body itself */
@@ -34,6 +35,7 @@ struct arrival {
 	bool other_id;	   /* the id without a name of its own was taken: see arrival_id */
 	bool deleted;	   /* only its id is left: to be acknowledged */
 	char id[STREAM_ID_MAX], entry[STREAM_ID_MAX + 80], key[STREAM_ID_MAX + 160];
+	const char *fault;    /* static: it has not the fields of a job; NULL: it has */
 	struct outbuf text;   /* of the job, until it is judged */
 	struct outbuf stored; /* of the message, a byte for its kind in front; empty when it lies in Redis */
 	size_t bytes;	      /* of both, for the gate's sum */
@@ -49,10 +51,12 @@ struct arrival {
 	unsigned cursor, asked; /* recipients queued; and asked to be */
 };
 
-/* Judges the entry at once: its first state says what became of it. */
+/* In state READ; or DONE, where there is nothing left to look at. */
 struct arrival *arrival_new(struct inlet *inlet, const struct stream_entry *entry, bool again);
 void arrival_free(struct arrival *arrival);
-/* Says what its state needs, if it is time and nothing is outstanding. Not for ARRIVAL_EXPAND. */
+/* Parses and checks it, which may take long: its next state says what became of it. */
+void arrival_look(struct arrival *arrival);
+/* Says what its state needs, if it is time and nothing is outstanding. Not for READ and EXPAND. */
 void arrival_say(struct arrival *arrival);
 /* It has recipients to queue, now. */
 bool arrival_is_expanding(const struct arrival *arrival);

@@ -419,10 +419,10 @@ void arrival_say(struct arrival *arrival)
 	static void (*const says[])(struct arrival *) = {
 		[ARRIVAL_ASK] = say_asked,     [ARRIVAL_NAME] = say_name,   [ARRIVAL_FETCH] = say_fetch,
 		[ARRIVAL_KEEP] = say_keep,     [ARRIVAL_BEGIN] = say_begin, [ARRIVAL_STORE] = say_store,
-		[ARRIVAL_REJECT] = say_reject, [ARRIVAL_DONE] = say_done,
+		[ARRIVAL_REJECT] = say_reject, [ARRIVAL_DONE] = say_done,   [ARRIVAL_OVER] = NULL,
 	};
 
-	CHECK(arrival->state != ARRIVAL_EXPAND && arrival->state != ARRIVAL_OVER);
+	CHECK(says[arrival->state] != NULL);
 	if (arrival->asking == 0 && arrival->wait_ms <= gate_of(arrival)->now_ms)
 		says[arrival->state](arrival);
 }

@@ -18,7 +18,15 @@
 #include <string.h>
 #include <time.h>
 
-enum { SLICES_MAX = 4, COUNTS_MS = 50, COUNTS_REPLY = 7, BACKOFF_MS_MAX = 2000, TIMEOUT_MS = 15000 };
+enum {
+	SLICES_MAX = 4,
+	SLICES_LONG_MAX = 40,
+	LOOK_BYTES = 256 << 10,
+	COUNTS_MS = 50,
+	COUNTS_REPLY = 7,
+	BACKOFF_MS_MAX = 2000,
+	TIMEOUT_MS = 15000
+};
 enum { BYTES_MAX = 256 << 20, READ_BYTES_MAX = 32 << 20, READ_STREAMS_MAX = 32, COMPLAIN_MS = 10000 };
 
 static uint64_t clock_ms(clockid_t clock)
@@ -111,7 +119,7 @@ static void hear_counts(void *who, const struct redisReply *reply)
 	struct gate *gate = who;
 
 	if (resp_count(reply) == COUNTS_REPLY)
-		gate->ready = resp_integer(resp_at(reply, 1));
+		gate->ready = resp_integer(resp_at(reply, 1)) + gate->placed;
 }
 
 static void say_counts(struct gate *gate)
@@ -120,6 +128,7 @@ static void say_counts(struct gate *gate)
 	    (gate->counted_ms && gate->now_ms - gate->counted_ms < COUNTS_MS))
 		return;
 	gate->counted_ms = gate->now_ms;
+	gate->placed = 0;
 	pipeline_say(&gate->pipeline, (struct slice[]){SLICE("FCALL"), SLICE("hikyaku_counts"), SLICE("1"), gate->base},
 		     4, hear_counts, gate);
 }
@@ -133,13 +142,44 @@ static void say_arrivals(struct gate *gate)
 		LIST_EACH (link, &inlet->arrivals) {
 			struct arrival *arrival = LIST_OWNER(link, struct arrival, link);
 
-			if (arrival->asking == 0)
-				arrival->asked = arrival->cursor;
-			if (arrival->state == ARRIVAL_OVER && arrival->asking == 0)
+			if (arrival->asking)
+				continue;
+			arrival->asked = arrival->cursor;
+			if (arrival->state == ARRIVAL_OVER)
 				arrival_free(arrival);
-			else if (arrival->state != ARRIVAL_EXPAND && arrival->state != ARRIVAL_OVER)
+			else if (arrival->state != ARRIVAL_EXPAND && arrival->state != ARRIVAL_READ)
 				arrival_say(arrival);
 		}
+	}
+}
+
+/* The next one to look at, of those that have waited longest in their stream; NULL if there is none. */
+static struct arrival *next_unread(struct gate *gate)
+{
+	if (gate->unread == 0)
+		return NULL;
+	LIST_EACH (of_gate, &gate->inlets) {
+		struct inlet *inlet = LIST_OWNER(of_gate, struct inlet, link);
+
+		LIST_EACH (link, &inlet->arrivals) {
+			struct arrival *arrival = LIST_OWNER(link, struct arrival, link);
+
+			if (arrival->state == ARRIVAL_READ)
+				return arrival;
+		}
+	}
+	return NULL;
+}
+
+/* Looks at a few small arrivals or one large, while Redis works on what was said. */
+static void look_at_some(struct gate *gate)
+{
+	struct arrival *arrival;
+
+	for (size_t bytes = 0; bytes < LOOK_BYTES && (arrival = next_unread(gate));) {
+		bytes += arrival->bytes;
+		gate->unread--;
+		arrival_look(arrival);
 	}
 }
 
@@ -175,9 +215,13 @@ static struct arrival *fairest(struct gate *gate)
 	return best;
 }
 
+/* Before a large job is looked at, Redis is given as much to do. */
 static void say_slices(struct gate *gate)
 {
-	for (unsigned i = 0; i < SLICES_MAX; i++) {
+	const struct arrival *next = next_unread(gate);
+	unsigned most = next && next->bytes >= LOOK_BYTES ? SLICES_LONG_MAX : SLICES_MAX;
+
+	for (unsigned i = 0; i < most; i++) {
 		struct arrival *arrival = fairest(gate);
 
 		if (!arrival)
@@ -187,6 +231,7 @@ static void say_slices(struct gate *gate)
 
 		arrival_say_slice(arrival);
 		gate->ready += arrival->asked - before;
+		gate->placed += arrival->asked - before;
 		inlet_took_turn(inlet);
 		list_remove(&arrival->link);
 		list_push(&inlet->arrivals, &arrival->link);
@@ -286,12 +331,14 @@ static void gate_turn(struct gate *gate)
 	inlets_say_groups(gate);
 	say_arrivals(gate);
 	say_slices(gate);
-	bool idle = pipeline_is_idle(&gate->pipeline);
+	bool idle = pipeline_is_idle(&gate->pipeline) && gate->unread == 0;
 
 	say_counts(gate);
 	inlets_say_chores(gate);
 	if (!say_read(gate, idle) && idle)
 		gate_wait(gate, GATE_BLOCK_MS);
+	pipeline_send(&gate->pipeline);
+	look_at_some(gate);
 	if (!pipeline_flow(&gate->pipeline, why)) {
 		gate_lost(gate, why);
 	} else if (gate->backoff_ms) {

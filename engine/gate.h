@@ -67,8 +67,10 @@ struct gate {
 	struct list inlets;
 	struct map arrivals;	    /* by stream and id */
 	size_t bytes;		    /* of all arrivals */
+	unsigned unread;	    /* arrivals that nobody has looked at */
 	unsigned reading;	    /* answers with entries outstanding */
 	unsigned count;		    /* entries to read at a time, by how large they were */
+	uint64_t placed;	    /* recipients expanded since that was asked */
 	uint64_t ready, counted_ms; /* records in the shard, and when that was asked */
 	uint64_t now_ms, wall_ms;   /* of this turn: monotonic, and the calendar's */
 	uint64_t backoff_ms, connect_ms;

@@ -158,7 +158,7 @@ static void take(struct inlet *inlet, const struct stream_entry *entry, bool aga
 	if (n < 0 || (size_t)n >= sizeof(key) || entry->id.len >= STREAM_ID_MAX)
 		return;
 	if (!map_find(&inlet->gate->arrivals, (struct slice){key, (size_t)n}))
-		arrival_new(inlet, entry, again);
+		inlet->gate->unread += arrival_new(inlet, entry, again)->state == ARRIVAL_READ;
 }
 
 void inlet_take(struct inlet *inlet, const struct stream_entry *entry)

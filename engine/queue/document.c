@@ -8,29 +8,40 @@
 
 #include <string.h>
 
+/* Where the string that began before at ends: behind its closing quote, or the end of the text. */
+static size_t skip_string(struct slice text, size_t at)
+{
+	for (;;) {
+		const char *quote = at < text.len ? memchr(text.ptr + at, '"', text.len - at) : NULL;
+		size_t end = quote ? (size_t)(quote - text.ptr) : text.len, slashes = 0;
+
+		while (end > at + slashes && text.ptr[end - 1 - slashes] == '\\')
+			slashes++;
+		at = end + (end < text.len);
+		if (!quote || slashes % 2 == 0)
+			return at;
+	}
+}
+
 /* The first thing that has too many of it, or fine. Brackets need not fit: Jansson looks at that. */
 static bool count_values(struct slice text, struct refusal *refusal)
 {
 	unsigned depth = 0, values = 0, containers = 0;
-	bool in_string = false;
 
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.ptr[i];
+	for (size_t i = 0; i < text.len;) {
+		char c = text.ptr[i++];
 
-		if (in_string) {
-			if (c == '\\')
-				i++;
-			in_string = c != '"';
-			continue;
-		}
-		in_string = c == '"';
-		values += c == ',';
-		containers += c == '{' || c == '[';
-		if ((c == '{' || c == '[') && ++depth > DOCUMENT_DEPTH_MAX)
+		if (c == '"')
+			i = skip_string(text, i);
+		else if (c == '{' || c == '[')
+			depth++, containers++;
+		else if ((c == '}' || c == ']') && depth)
+			depth--;
+		else
+			values += c == ',';
+		if (depth > DOCUMENT_DEPTH_MAX)
 			return refuse(refusal, "E_TOO_DEEP", "",
 				      "the job is nested more than %d deep: flatten its values", DOCUMENT_DEPTH_MAX);
-		if ((c == '}' || c == ']') && depth)
-			depth--;
 	}
 	if (values > DOCUMENT_VALUES_MAX || containers > DOCUMENT_CONTAINERS_MAX)
 		return refuse(refusal, "E_TOO_MANY", "",

@@ -3,21 +3,27 @@
  *
  *     pipeline_say(&pipeline, (struct slice[]){SLICE("GET"), key}, 2, on_name, arrival);
  *     ...
+ *     pipeline_send(&pipeline);                     Redis works on it
+ *     ... something that takes long ...
  *     if (!pipeline_flow(&pipeline, why)) ...       lost: what was not heard may or may not have been done
  *
- * Questions gather until pipeline_flow. It sends them, and then hears the answers to those of the flow before: Redis
- * works while its last answers are worked on. With nothing new to send it hears all that is outstanding. Answers come
- * in the order of the questions. hear may not say anything; it changes the state of whom it tells, and the next round
- * asks accordingly. Whoever may not be asked twice remembers that an answer is outstanding. */
+ * Questions gather until pipeline_send or pipeline_flow. Neither waits for them to be taken: a thread of the pipeline's
+ * writes. pipeline_flow hears the answers to what was sent by the flow before; with nothing new to send it hears all
+ * that is outstanding. Answers come in the order of the questions. hear may not say anything; it changes the state of
+ * whom it tells, and the next round asks accordingly. Whoever may not be asked twice remembers that an answer is
+ * outstanding. */
 #pragma once
 
 #include "queue/redis_sync.h"
 
-struct pipeline_ask; /* who hears which answer */
+struct pipeline_ask;	/* who hears which answer */
+struct pipeline_sender; /* the thread that writes */
 
 struct pipeline {
-	struct redisContext *redis; /* owned; NULL: not connected */
-	struct pipeline_ask *asks;  /* owned: those outstanding, then those to be sent */
+	struct redisContext *redis;	/* owned; NULL: not connected */
+	struct pipeline_sender *sender; /* owned; with redis */
+	struct outbuf saying;		/* not sent yet */
+	struct pipeline_ask *asks;	/* owned: those outstanding, then those to be sent */
 	unsigned nasks, size, nsent;
 };
 
@@ -32,6 +38,8 @@ static inline bool pipeline_is_open(const struct pipeline *pipeline)
 }
 /* Appends a question; its arguments are copied. */
 void pipeline_say(struct pipeline *pipeline, const struct slice *argv, unsigned argc, pipeline_hear *hear, void *who);
+/* Hands over what was said, and returns. */
+void pipeline_send(struct pipeline *pipeline);
 /* False when the connection is lost: it is closed, why says how, and nobody hears any more of what was asked. */
 bool pipeline_flow(struct pipeline *pipeline, char *why);
 /* Nothing is outstanding, and nothing to be sent. */

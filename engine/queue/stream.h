@@ -30,7 +30,8 @@ struct stream_reader {
 	struct slice group, consumer;
 };
 
-/* As it lies in the stream; borrowed from the reply. fault: a sentence when it has not the fields of a job. */
+/* As it lies in the stream; borrowed from the reply. fault: a sentence, static, when it has not the
+ * fields of a job. */
 struct stream_entry {
 	struct slice id, job, raw; /* raw.ptr is NULL when there is none */
 	const char *fault;
