@@ -405,10 +405,13 @@ static int drain_command(const char *place, uint64_t want, uint64_t every)
 	struct queue_setup setup = {
 		.server = server, .prefix = prefix, .instance = instance, .epoch = keeper_epoch(keeper)};
 
-	drain.queue = queue_open(
-		drain.ring, &setup,
-		&(struct queue_owner){.changed = on_changed, .leased = on_leased, .lease_over = on_lease_over, .away = on_away,
-				      .fenced = on_fenced, .who = &drain});
+	drain.queue = queue_open(drain.ring, &setup,
+				 &(struct queue_owner){.changed = on_changed,
+						       .leased = on_leased,
+						       .lease_over = on_lease_over,
+						       .away = on_away,
+						       .fenced = on_fenced,
+						       .who = &drain});
 	drain_all(&drain);
 	queue_close(drain.queue, ring_now_ms(drain.ring) + 5000, on_closed, &drain);
 	while (!drain.done && ring_turn(drain.ring, 20) == 0)
