@@ -78,6 +78,8 @@ static inline unsigned code_class(const struct reply *reply)
 
 /* turn.c. The end of every event: decides what is waited for next. */
 void dialogue_turn(struct session *session);
+/* The say cursor goes on to the transaction that has something to say; one that is to be said again begins anew. */
+void dialogue_advance(struct session *session);
 /* The queue of expected replies: its front (there must be one), whose it is (NULL: the session's), one more for the
  * step just said, one fewer. */
 struct expected *dialogue_front(struct session *session);

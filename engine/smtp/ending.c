@@ -103,8 +103,9 @@ static enum step step_at_hand(const struct session *session)
 {
 	if (session->nowed > 0)
 		return session->owed[session->owed_first].step;
-	if (session->saying < session->ntx)
-		return dialogue_tx(session, session->saying)->say_step;
+	for (unsigned i = session->saying; i < session->ntx; i++)
+		if (dialogue_tx(session, i)->say_step != STEP_END)
+			return dialogue_tx(session, i)->say_step;
 	return session->next ? session->next : STEP_QUIT;
 }
 

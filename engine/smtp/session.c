@@ -91,6 +91,7 @@ static void take(struct session *session, const struct reply *reply)
 	}
 	dialogue_row(step)->hear(session, tx, reply);
 	session->nfinished += tx && tx_is_over(tx);
+	dialogue_advance(session);
 	if (!session->closed && !session->sending)
 		dialogue_set_deadline(session);
 }

@@ -187,7 +187,7 @@ static void return_unbegun(struct session *session)
 	}
 }
 
-static void advance(struct session *session)
+void dialogue_advance(struct session *session)
 {
 	struct tx *tx;
 
@@ -214,7 +214,7 @@ void dialogue_turn(struct session *session)
 		return;
 	if (session->quit_asked || session->suspect)
 		return_unbegun(session);
-	advance(session);
+	dialogue_advance(session);
 	if (session->ready && all_are_over(session) && (session->suspect || !dialogue_has_messages_left(session)))
 		session->quit_asked = true;
 	if (session->nowed == 0 && due(session) != STEP_NONE && reply_is_partial(&session->parser)) {
@@ -235,7 +235,7 @@ static void say(struct session *session, enum step step)
 		dialogue_expect(session, step, tx);
 	dialogue_row(step)->say(session, tx);
 	send_command(session);
-	advance(session);
+	dialogue_advance(session);
 }
 
 bool session_say(struct session *session, struct session_send *send)
