@@ -284,6 +284,10 @@ static void do_step(struct play *play, const struct script_step *step)
 	case ACT_SAYS: say_packet(play); return; /* it moves on by itself */
 	case ACT_HEARS: hear_command(play, step); break;
 	case ACT_MESSAGE: hear_message(play); break;
+	case ACT_NOTHING:
+		if (play->in_flight.len > 0)
+			play_fails(play, "the client should wait, but it said", outbuf_slice(&play->in_flight));
+		break;
 	case ACT_LONE_DOT:
 		if (!slice_is(client_line(play), SLICE(".")))
 			play_fails(play, "not a lone dot", client_line(play));

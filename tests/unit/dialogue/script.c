@@ -78,6 +78,8 @@ static void read_client(struct script_step *step, struct slice text)
 		step->act = ACT_MESSAGE;
 	else if (slice_is(text, SLICE("(lone dot)")))
 		step->act = ACT_LONE_DOT;
+	else if (slice_is(text, SLICE("(nothing)")))
+		step->act = ACT_NOTHING;
 	else if (slice_starts(text, SLICE("("))) {
 		step->act = ACT_OCTETS;
 		step->n = number_at(slice_skip(text, 1));

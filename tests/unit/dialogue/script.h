@@ -18,6 +18,7 @@ enum act {
 	ACT_SAYS,	   /* S: or S= : bytes */
 	ACT_HEARS,	   /* C: verb, and words that must, or must not, follow */
 	ACT_MESSAGE,	   /* C: (message) */
+	ACT_NOTHING,	   /* C: (nothing) */
 	ACT_LONE_DOT,	   /* C: (lone dot) */
 	ACT_OCTETS,	   /* C: (n octets of the message) */
 	ACT_CLOSES,	   /* (closes) */
