@@ -18,25 +18,25 @@ struct dns;
 struct dns_setup {
 	const struct address *servers; /* borrowed during dns_open; at most DNS_SERVERS_MAX; none: 127.0.0.1:53 */
 	unsigned nservers;
-	uint16_t smtp_port;            /* the port of the addresses in routes */
-	bool allow_private;            /* addresses of this host and of private networks count as routes */
-	struct slice own_name;         /* our host name: in an MX list it and all worse are dropped (MX-14) */
-	unsigned questions_max;        /* packets in flight; 0: 1024 */
-	unsigned patience_ms;          /* the first time-out, doubled twice; 0: 1000. Tests shorten it */
-	unsigned ttl_ms_min;           /* what is known is known for at least so long; 0: 30000. Tests shorten it */
+	uint16_t smtp_port;	/* the port of the addresses in routes */
+	bool allow_private;	/* addresses of this host and of private networks count as routes */
+	struct slice own_name;	/* our host name: in an MX list it and all worse are dropped (MX-14) */
+	unsigned questions_max; /* packets in flight; 0: 1024 */
+	unsigned patience_ms;	/* the first time-out, doubled twice; 0: 1000. Tests shorten it */
+	unsigned ttl_ms_min;	/* what is known is known for at least so long; 0: 30000. Tests shorten it */
 };
 
 enum { DNS_SERVERS_MAX = 4, ROUTES_MAX = 32, ROUTE_NAME_MAX = 256 };
 
 /* What the DNS says of a domain. Only ROUTES_FOUND has routes. */
-#define ROUTES_RESULTS(X)                                                                                      \
-	X(ROUTES_FOUND, "found", ACTION_DELIVERED, CATEGORY_NONE, "")                                          \
-	X(ROUTES_NO_DOMAIN, "no domain", ACTION_NEVER, CATEGORY_BAD_DOMAIN, "5.1.2")      /* NXDOMAIN */       \
-	X(ROUTES_NULL_MX, "null MX", ACTION_NEVER, CATEGORY_BAD_DOMAIN, "5.1.10")         /* RFC 7505 */       \
-	X(ROUTES_NO_ADDRESS, "no address", ACTION_NEVER, CATEGORY_NO_ROUTE, "5.4.4")      /* of no MX host */  \
-	X(ROUTES_FORBIDDEN, "forbidden", ACTION_NEVER, CATEGORY_NO_ROUTE, "5.4.4")        /* only private ones */ \
-	X(ROUTES_LOOP, "loop", ACTION_NEVER, CATEGORY_NO_ROUTE, "5.4.6")                  /* CNAMEs, or we ourselves */ \
-	X(ROUTES_LATER, "later", ACTION_LATER, CATEGORY_NETWORK, "4.4.3")                 /* SERVFAIL, time-out, nonsense */
+#define ROUTES_RESULTS(X)                                                                                          \
+	X(ROUTES_FOUND, "found", ACTION_DELIVERED, CATEGORY_NONE, "")                                              \
+	X(ROUTES_NO_DOMAIN, "no domain", ACTION_NEVER, CATEGORY_BAD_DOMAIN, "5.1.2") /* NXDOMAIN */                \
+	X(ROUTES_NULL_MX, "null MX", ACTION_NEVER, CATEGORY_BAD_DOMAIN, "5.1.10")    /* RFC 7505 */                \
+	X(ROUTES_NO_ADDRESS, "no address", ACTION_NEVER, CATEGORY_NO_ROUTE, "5.4.4") /* of no MX host */           \
+	X(ROUTES_FORBIDDEN, "forbidden", ACTION_NEVER, CATEGORY_NO_ROUTE, "5.4.4")   /* only private ones */       \
+	X(ROUTES_LOOP, "loop", ACTION_NEVER, CATEGORY_NO_ROUTE, "5.4.6")	     /* CNAMEs, or we ourselves */ \
+	X(ROUTES_LATER, "later", ACTION_LATER, CATEGORY_NETWORK, "4.4.3")	     /* SERVFAIL, time-out, nonsense */
 
 enum routes_result {
 #define X(name, text, action, category, enhanced) name,
@@ -47,24 +47,24 @@ enum routes_result {
 struct route {
 	struct address address; /* with the port */
 	uint16_t preference;
-	uint16_t host;          /* index into routes->hosts */
+	uint16_t host; /* index into routes->hosts */
 };
 
 struct routes {
-	unsigned refs;                /* counted */
+	unsigned refs; /* counted */
 	enum routes_result result;
-	struct slice domain;          /* as asked, lower case */
-	char reason[160];             /* for the event and the operator: "NXDOMAIN from 127.0.0.1:53" */
-	uint64_t expires_ms;          /* monotonic: by TTL, clamped (30 s to 24 h; negative to 5 min; later to 30 s) */
-	bool implicit;                /* there was no MX: the domain's own address (RFC 5321 5.1) */
+	struct slice domain; /* as asked, lower case */
+	char reason[160];    /* for the event and the operator: "NXDOMAIN from 127.0.0.1:53" */
+	uint64_t expires_ms; /* monotonic: by TTL, clamped (30 s to 24 h; negative to 5 min; later to 30 s) */
+	bool implicit;	     /* there was no MX: the domain's own address (RFC 5321 5.1) */
 	unsigned nhosts, nroutes;
-	const struct slice *hosts;    /* nhosts MX names, lower case, by preference, equals shuffled; owned by routes */
-	const struct route *route;    /* nroutes, in the order to try; both families of a host interleaved */
+	const struct slice *hosts; /* nhosts MX names, lower case, by preference, equals shuffled; owned by routes */
+	const struct route *route; /* nroutes, in the order to try; both families of a host interleaved */
 };
 
 struct dns_ask {
 	void (*answered)(struct dns_ask *ask, struct routes *routes); /* the callee gets one count */
-	struct list link;                                             /* the resolver's */
+	struct list link;					      /* the resolver's */
 };
 
 struct dns *dns_open(struct ring *ring, const struct dns_setup *setup);
