@@ -1,5 +1,5 @@
 /* Joins the parts: asks for the same domain share one lookup; finished lookups wait on a list, and a timer that is due
- * at once tells their asks from the next turn of the ring, so that an answer is always later. */
+ * at once tells their asks from a turn of the ring, so that an answer is always later. */
 #include "dns/dns.h"
 
 #include "base/check.h"
@@ -81,7 +81,7 @@ static void on_finished(struct lookup *lookup, struct routes *routes)
 		ring_timer(dns->ring, &dns->telling, ring_now_ms(dns->ring));
 }
 
-/* Those finished till now; what the told ask for anew is for the next turn. */
+/* Those finished till now; what the told ask for anew is for a later tick. */
 static void on_telling(struct timer *timer, uint64_t now_ms)
 {
 	struct dns *dns = LIST_OWNER(timer, struct dns, telling);

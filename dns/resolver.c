@@ -288,8 +288,6 @@ static void question_unanswered(struct question *question, const struct exchange
 	struct resolver *resolver = question->resolver;
 
 	question_failure(question, exchange->failure);
-	if (resolver->favourite == question->server)
-		resolver->favourite = (question->server + 1) % resolver->nservers;
 	if (exchange->timed_out || resolver->nservers > 1)
 		question_try(question);
 	else
