@@ -27,7 +27,7 @@ enum {
 	BACKOFF_MS_MAX = 2000,
 	TIMEOUT_MS = 15000
 };
-enum { BYTES_MAX = 256 << 20, READ_BYTES_MAX = 32 << 20, READ_STREAMS_MAX = 32, COMPLAIN_MS = 10000 };
+enum { BYTES_MAX = 256 << 20, READ_BYTES = 4 << 20, READ_STREAMS_MAX = 32, COMPLAIN_MS = 10000 };
 
 static uint64_t clock_ms(clockid_t clock)
 {
@@ -271,9 +271,10 @@ static void hear_entries(void *who, const struct redisReply *reply)
 	}
 	if (stream_entries(reply, on_entry, &reading) == 0)
 		return;
-	size_t fit = READ_BYTES_MAX / (reading.largest + 1);
+	size_t fit = READ_BYTES / (reading.largest + 1), most = 4 * gate->count;
 
-	gate->count = fit > INLET_ARRIVALS_MAX ? INLET_ARRIVALS_MAX : fit ? (unsigned)fit : 1;
+	most = most < INLET_ARRIVALS_MAX ? most : INLET_ARRIVALS_MAX;
+	gate->count = fit > most ? (unsigned)most : fit ? (unsigned)fit : 1;
 }
 
 /* Asks for new entries of those with room. More streams than fit come first the next time. */
@@ -306,7 +307,7 @@ static void say_read_new(struct gate *gate, unsigned block_ms)
  * there was nobody to ask for. */
 static bool say_read(struct gate *gate, bool idle)
 {
-	if (gate->bytes > BYTES_MAX || gate->reading)
+	if (gate->bytes > BYTES_MAX || gate->unread > gate->count || gate->reading)
 		return gate->reading > 0;
 	LIST_EACH (link, &gate->inlets) {
 		struct inlet *inlet = LIST_OWNER(link, struct inlet, link);
@@ -382,7 +383,7 @@ struct gate *gate_start(const struct gate_setup *setup, struct rules *rules)
 	CHECK(gate != NULL && rules != NULL);
 	gate->setup = *setup;
 	gate->next = rules;
-	gate->count = INLET_ARRIVALS_MAX;
+	gate->count = 1;
 	gate->reader = (struct stream_reader){.group = setup->prefix, .consumer = setup->instance};
 	int n = snprintf(gate->base_text, sizeof(gate->base_text), "%.*s:{0}", SLICE_ARG(setup->prefix));
 
