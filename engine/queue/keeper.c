@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "queue/aof.h"
 #include "queue/chores.h"
 
 #include <hiredis/hiredis.h>
@@ -155,6 +156,8 @@ static uint64_t enter(struct keeper *keeper)
 static uint64_t reconnect(struct keeper *keeper)
 {
 	if (caller_up(&keeper->caller)) {
+		if (!keeper->setup.own_server)
+			aof_renew(keeper->caller.redis, outbuf_slice(&keeper->base));
 		keeper->backoff_ms = BACKOFF_MS_MIN;
 		return 0;
 	}

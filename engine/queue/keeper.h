@@ -25,6 +25,7 @@ struct keeper_setup {
 	unsigned shard;
 	struct slice instance;
 	bool sure;	     /* an earlier engine of this name is dead: we hold the lock of its state directory */
+	bool own_server;     /* Redis is the embedded one, whose file is mended before each start: see aof.h */
 	struct slice policy; /* what to do with what a dead engine had begun: "retry", "hold", "assume-delivered" */
 	/* What our last run, of that epoch, had under way: "lease:position,...". Of any other run, all that was leased
 	 * is taken to have been. */

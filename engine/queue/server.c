@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "queue/aof.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -242,7 +243,8 @@ static bool server_spawn(struct server *server, int lock, char *why)
 	snprintf(memory, sizeof(memory), "%llu",
 		 (unsigned long long)sysconf(_SC_PHYS_PAGES) * (unsigned long long)sysconf(_SC_PAGESIZE) / 2);
 	mkdir(directory, 0700);
-	int error = spawn(server, argv, lock, &pid);
+	bool mended = aof_mend(directory, why) >= 0; /* we hold the lock: nobody writes to the files now */
+	int error = mended ? spawn(server, argv, lock, &pid) : 0;
 
 	if (error == ENOENT)
 		snprintf(
@@ -251,11 +253,11 @@ static bool server_spawn(struct server *server, int lock, char *why)
 			"redis-server, or name a Redis of yours");
 	else if (error)
 		snprintf(why, RING_WHY_MAX, "starting redis-server: %s", strerror(error));
-	else
+	else if (mended)
 		server_hold(server, pid, true);
 	free(directory);
 	free(log);
-	return error == 0;
+	return mended && error == 0;
 }
 
 /* The process is gone: how it ended, in words. */

@@ -51,11 +51,14 @@ static void on_settled(struct errand *errand, const struct redisReply *reply)
 		return;
 	}
 	if (resp_error(reply) != RESP_FINE || letters.len != batch->items) {
-		log_error("settling %u deliveries: Redis answers \"%s\"; trying again", batch->items,
-			  LOG_TEXT(letters));
+		if (!settle->complained)
+			log_error("settling %u deliveries: Redis answers \"%s\"; trying again", batch->items,
+				  LOG_TEXT(letters));
+		settle->complained = true;
 		errand_postpone(errand);
 		return;
 	}
+	settle->complained = false;
 	count(settle, letters);
 	settle->unsettled -= batch->items;
 	settle->under_way--;

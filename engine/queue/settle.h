@@ -31,6 +31,7 @@ struct settle {
 	struct timer timer;	   /* when what is filled so far must go */
 	unsigned unsettled;	   /* not acknowledged yet */
 	unsigned under_way;	   /* batches sent and not acknowledged */
+	bool complained;	   /* of an error, since the last acknowledgement */
 	uint64_t done, already, stale;
 	/* After an acknowledgement; fenced: Redis says that another engine holds the shard. */
 	void (*settled)(struct settle *settle, bool fenced);

@@ -385,7 +385,6 @@ static int drain_command(const char *place, uint64_t want, uint64_t every)
 				       .instance = instance,
 				       .sure = slice_is(instance, SLICE("tool")),
 				       .policy = SLICE("retry"),
-				       .begun = SLICE("all"),
 				       .groups = &group,
 				       .ngroups = group.len > 0,
 				       .keep_ms = 86400000};

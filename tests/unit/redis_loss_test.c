@@ -128,6 +128,50 @@ static void test_backs_off(void **state)
 	peer_free();
 }
 
+/* An ask may be asked again from its own answer. */
+static void on_chain(struct redis_ask *ask, const struct redisReply *reply)
+{
+	if (!reply)
+		return;
+	if (told->answered++ < 3)
+		redis_ask(told->redis, ask, (struct slice[]){SLICE("PING")}, 1);
+}
+
+static void test_asked_again(void **state)
+{
+	(void)state;
+	told_open_peer(0);
+	told->asks[0].replied = on_chain;
+	ask(0, SLICE("PING"), SLICE_NONE, SLICE_NONE);
+	for (int i = 1; i <= 4; i++) {
+		peer_say("+PONG\r\n");
+		await(&told->answered, i);
+	}
+	assert_int_equal(told->downs, 0);
+	told_free();
+	peer_free();
+}
+
+/* A password that is wrong is tried again, and complained of once until it is right. */
+static void test_refused_again(void **state)
+{
+	(void)state;
+	told_open(&(struct redis_setup){.server = peer_listen(), .probe = SLICE("probe")});
+	peer_accept();
+	peer_say("-NOAUTH Authentication required.\r\n");
+	peer_accept();
+	peer_say("-NOAUTH Authentication required.\r\n");
+	peer_accept();
+	assert_int_equal(told->brokens, 1);
+	peer_say(":0\r\n");
+	await(&told->ups, 1);
+	ask(0, SLICE("GET"), SLICE("a"), SLICE_NONE);
+	peer_say("-NOPERM this user has no permissions\r\n");
+	await(&told->brokens, 2);
+	told_free();
+	peer_free();
+}
+
 static void test_silence(void **state)
 {
 	(void)state;
@@ -230,7 +274,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_byte_by_byte),	cmocka_unit_test(test_losses),
-		cmocka_unit_test(test_backs_off),	cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_backs_off),	cmocka_unit_test(test_asked_again),
+		cmocka_unit_test(test_refused_again),	cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_close_with_asks), cmocka_unit_test(test_close_while_away),
 		cmocka_unit_test(test_errands),
 	};
