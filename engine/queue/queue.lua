@@ -21,11 +21,13 @@
 --   hikyaku_changed since max → next_since list…  lists that became non-empty; those of transactional mail first
 --   hikyaku_lease   instance epoch lease, then pairs list n (at most 64, and 256 records)
 --                   → for every list: list remaining got, then got pairs position record. FENCED
---   hikyaku_settle  instance epoch, then for each item (at most 256) fourteen:
---                   lease position verb tenant job index delay_ms list record type to data before_type before_data
+--   hikyaku_settle  instance epoch, then items (at most 256): lease position verb tenant job index type to data
 --                   → a letter for each item: O done, A was done already, S stale. SHAPE
---                   verb f: final, type is its event. l: later, after delay_ms. b: back to the head of its list
---                   (record "": as it was leased). h: held. Events come only if the item counts
+--                   type, to, data: its event, "" for none; it is appended only if the item counts. Verbs:
+--                     f  final, by its type           h  held; needs a type        l  later, after delay_ms
+--                     b  back to the head of its list (record "": as it was leased)
+--                   l, h and b have three arguments more: delay_ms list record. A capital verb has two more at its
+--                   end, before_type before_data: an event that comes before its own
 -- For the keeper
 --   hikyaku_promote max → moved ms_until_next (-1: none); due records to the tails of their lists
 --   hikyaku_sweep   max → expired lists_looked_at
@@ -49,10 +51,11 @@
 --   B:bits:NAME         bitmap: the recipient of that index is final
 --   B:waits:NAME        bitmap: it is in B:deferred (and not final)
 --   B:strays            HASH NAME → how many dead records of it lie somewhere (below)
+--   B:alone             exists while there may be records that are to be leased alone
 --   B:lease:EPOCH:LEASE LIST of LIST, its records, the next LIST, …; a STRING for a while once it is over
 --   B:open:EPOCH        HASH LEASE → bitmap: positions not settled yet
 --   B:holder            HASH instance epoch beat: who holds the shard; B:instances HASH EPOCH → instance, until reaped
---   B:dirty             ZSET NAME → stamp: jobs whose public HASH is to be written; B:seq B:epoch B:accept numbers
+--   B:dirty             SET of NAME: jobs whose public HASH is to be written; B:seq B:epoch B:accept numbers
 --   B:counts            HASH queued deferred held: sums of the jobs' counters
 --   B:sweep             HASH list offset earliest: the list being swept
 --
@@ -61,7 +64,7 @@
 -- the bit, whoever sends it: a delivered message is a fact about the world. If the record is elsewhere by then (its
 -- lease was reaped), it stays there dead, is no longer counted, and is dropped by whoever meets it: B:strays says that
 -- there are any, so that leasing looks at bits only then. All else is for the engine that holds the shard.
-local VERSION = 1
+local VERSION = 2
 
 local LEASE_LISTS_MAX, LEASE_RECORDS_MAX, BATCH_MAX, EXPAND_MAX = 64, 256, 256, 1000
 local SUBMIT_ENTRIES_MAX, SUBMIT_JOB_MAX, SUBMIT_RAW_MAX = 100000, 8 * 1048576, 26 * 1048576
@@ -70,12 +73,15 @@ local INDEX_HIGH_MAX = 4              -- the same for the highest byte in a reco
 local REMEMBER_S = 72 * 3600          -- a finished job, for re-submissions and late settles
 local LEASE_OVER_S = 20               -- a request for a lease that is over, still under way on a broken connection
 local ALONE_AT, HELD_AT = 2, 3        -- recoveries
+local ALONE_S_MAX = 90 * 86400        -- what nothing expires is looked for so long
 local REAP_MAX, TRIM_MAX, NODE_MAX = 100, 4000, 100 -- a stream's node has at most 100 entries
-local ITEM = 14                       -- arguments of a settled one
+local ITEM = { f = 9, l = 12, h = 12, b = 12, F = 11, L = 14, H = 14, B = 14 } -- arguments of a settled one
+local BACK = { b = true, B = true }
+local TRANSACTIONAL = 116              -- t, the first letter of such a list
 local RECORD_VERSION = 1
 local RECORD_FRONT = 36               -- the least a record has
 local MASK = { [0] = 1, 2, 4, 8, 16, 32, 64, 128 }
-local POSITION = {}                   -- text → number: tonumber costs as much as fifty table accesses
+local POSITION = {}                   -- text → number, 0 to 255: tonumber costs as much as fifty table accesses
 local FINAL = { delivered = 1, failed = 1, expired = 1, cancelled = 1, suppressed = 1, rejected = 1 }
 local PLACES = { 'queued', 'deferred', 'held' }
 local COUNTERS = { 'queued', 'deferred', 'held', 'delivered', 'failed', 'expired', 'cancelled', 'suppressed',
@@ -103,7 +109,7 @@ end
 -- A turn: what one call knows and has changed. turn_end writes it down.
 
 local function turn_begin(B)
-	return { B = B, jobs = {}, events = B .. ':events', made = 0, shard = B:match('{(.-)}$') or '' }
+	return { B = B, jobs = {}, events = B .. ':events', made = 0 }
 end
 
 local function turn_ms(q)
@@ -114,10 +120,11 @@ local function turn_ms(q)
 	return q.now
 end
 
--- One number a turn: for what need not be told apart within it.
-local function turn_stamp(q)
-	q.stamp = q.stamp or call('INCR', q.B .. ':seq')
-	return q.stamp
+-- A name for an event made here: the shard, a number for each turn, and one within it.
+local function turn_name(q)
+	q.stamp = q.stamp or (q.B:match('{(.-)}$') or '') .. '-' .. call('INCR', q.B .. ':seq')
+	q.made = q.made + 1
+	return q.stamp .. '.' .. q.made
 end
 
 -- The job as this turn knows it: its counters as they were, and what changed; nil if there is none.
@@ -156,9 +163,7 @@ local function event_data(q, job)
 		job.common, job.tags = unpack(call('HMGET', job.key, 'common', 'tags'))
 		job.common = job.common and job.common ~= '' and ',' .. job.common or ',"tenant":' .. quote(job.tenant)
 	end
-	q.made = q.made + 1
-	return '{"v":1,"event":"' .. q.shard .. '-' .. turn_stamp(q) .. '.' .. q.made .. '","time":' .. turn_ms(q) ..
-		job.common
+	return '{"v":1,"event":"' .. turn_name(q) .. '","time":' .. turn_ms(q) .. job.common
 end
 
 -- After the last final event of a job. Late settles and re-submissions find it for a while.
@@ -211,13 +216,11 @@ local function job_write(q, job, sums)
 end
 
 local function turn_end(q)
-	local sums, dirty, n = {}, {}, 0
+	local sums, dirty = {}, {}
 	for _, job in pairs(q.jobs) do
-		if job and job_write(q, job, sums) then
-			dirty[n + 1], dirty[n + 2], n = turn_stamp(q), job.name, n + 2
-		end
+		if job and job_write(q, job, sums) then dirty[#dirty + 1] = job.name end
 	end
-	if n > 0 then call('ZADD', q.B .. ':dirty', unpack(dirty)) end
+	if #dirty > 0 then call('SADD', q.B .. ':dirty', unpack(dirty)) end
 	for place, change in pairs(sums) do
 		if change ~= 0 then call('HINCRBY', q.B .. ':counts', place, change) end
 	end

@@ -87,10 +87,12 @@ static struct batch *batch_begin(struct settle *settle)
 	return batch;
 }
 
+/* An item has as many words as its verb needs (queue.lua): most are final, and Redis pays for each word. */
 static void batch_add(struct batch *batch, const struct settlement *settlement)
 {
 	struct errand *errand = &batch->errand;
-	char verb = (char)settlement->verb;
+	bool has_before = settlement->before_type.len > 0;
+	char verb = (char)(has_before ? settlement->verb - 'a' + 'A' : settlement->verb);
 
 	errand_number(errand, settlement->lease);
 	errand_number(errand, settlement->position);
@@ -98,15 +100,19 @@ static void batch_add(struct batch *batch, const struct settlement *settlement)
 	errand_word(errand, settlement->tenant);
 	errand_word(errand, settlement->job);
 	errand_number(errand, settlement->index);
-	errand_number(errand, settlement->delay_ms);
-	errand_word(errand, settlement->list);
-	errand_word(errand, settlement->record);
 	errand_word(errand, settlement->type);
 	errand_word(errand, settlement->to);
 	errand_word(errand, settlement->data);
-	errand_word(errand, settlement->before_type);
-	errand_word(errand, settlement->before_data);
-	batch->marks[batch->items++] = settlement->mark;
+	if (settlement->verb != SETTLE_FINAL) {
+		errand_number(errand, settlement->delay_ms);
+		errand_word(errand, settlement->list);
+		errand_word(errand, settlement->record);
+	}
+	if (has_before) {
+		errand_word(errand, settlement->before_type);
+		errand_word(errand, settlement->before_data);
+	}
+	batch->items++;
 }
 
 void settle_now(struct settle *settle)

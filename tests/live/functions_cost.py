@@ -16,6 +16,7 @@ from redis_client import Redis, RedisServer, library_load
 B = "hikyaku:{0}"
 JOB = 10000
 SHARED = '"tenant":"acme","campaign":"nov","class":"bulk"'
+META = '{"from":"b+{{hk.verp}}@news.example","campaign":"nov","class":"bulk","body":"%064x","tags":{}}' % 7
 
 
 def pack(name, value):
@@ -71,7 +72,7 @@ def fcall(name, *arguments):
 
 
 def begin(redis, job, total):
-    reply = redis(*fcall("begin", "acme", job, "1-" + job[3:], "hash", total, "{}", "{}", "{}", SHARED, ""))
+    reply = redis(*fcall("begin", "acme", job, "1-" + job[3:], "hash", total, "{}", "{}", META, SHARED, ""))
     return reply[1]
 
 
@@ -124,8 +125,8 @@ def settlements(epoch, items):
             index = struct.unpack_from("<I", bytes_, 4)[0]
             tenant, job, address = bytes_[32], bytes_[33], struct.unpack_from("<H", bytes_, 34)[0]
             ends = 36 + tenant, 36 + tenant + job, 36 + tenant + job + address
-            words += [lease, position, "f", bytes_[36:ends[0]], bytes_[ends[0]:ends[1]], index, 0, name, "",
-                      "delivered", bytes_[ends[1]:ends[2]], '{"v":1,"' + event + '"}', "", ""]
+            words += [lease, position, "f", bytes_[36:ends[0]], bytes_[ends[0]:ends[1]], index, "delivered",
+                      bytes_[ends[1]:ends[2]], '{"v":1,"' + event + '"}']
         commands.append(fcall("settle", "mta1", epoch, *words))
     return commands
 

@@ -152,6 +152,7 @@ def test_reap_poison(world):
         taken = s.lease([(M, 1), (L, 9)] if recoveries == 1 else [(L, 9), (M, 1)])
         if recoveries == 3:
             same([(t.list, t.remaining, len(t.records)) for t in taken], [(L, 2, 1), (M, 1, 0)], "alone")
+            assert world.redis("TTL", s.key("alone")) > 86400
         old = s.epoch
         s.register()
         number = taken[0].lease
@@ -169,6 +170,7 @@ def test_lease_alone_later(world):
     s = world.shard()
     s.begin("j", 4)
     s.expand("j", 0, [s.item("j", 0, L), s.item("j", 1, L, recoveries=2), s.item("j", 2, L), s.item("j", 3, M)])
+    world.redis("SET", s.key("alone"), 1)  # as reaping the second does
     same([(t.remaining, len(t.records)) for t in s.lease([(L, 9), (M, 9)])], [(2, 1), (1, 0)])
     same(s.list(L), [1, 2])
     same([(t.remaining, len(t.records)) for t in s.lease([(L, 9), (M, 9)])], [(1, 1), (1, 0)])

@@ -14,8 +14,8 @@ from shard import FAR, record_bytes, record_read
 
 
 def test_version(world):
-    same(world.redis("FCALL", "hikyaku_version", 0), 1)
-    same(world.redis("FCALL_RO", "hikyaku_version", 0), 1)
+    same(world.redis("FCALL", "hikyaku_version", 0), 2)
+    same(world.redis("FCALL_RO", "hikyaku_version", 0), 2)
 
 
 def test_submit(world):
@@ -191,14 +191,17 @@ def test_settle_refused(world):
     s.fill("j", [L])
     taken = s.lease([(L, 1)])[0]
     good = s.done(taken, 0)
-    for bad in (good[:2] + ["x"] + good[3:], s.done(taken, 0, "deferred"), s.done(taken, 0, "", verb="h"),
-                good[:5] + ["1x"] + good[6:], good[:5] + [""] + good[6:], s.done(taken, 0, "deferred", verb="l", record=b"")):
+    later = s.done(taken, 0, "deferred", verb="l")
+    for bad in (good[:2] + ["x"] + good[3:], s.done(taken, 0, "deferred"), s.done(taken, 0, "", verb="h"), good[:-1],
+                good[:5] + ["1x"] + good[6:], good[:5] + [""] + good[6:], good[:5] + ["123456789"] + good[6:],
+                later[:-1] + [b"short"], later[:-1], later[:5] + ["x"] + later[6:], good[:2] + ["F"] + good[3:]):
         refused("SHAPE", s.settle, [good, bad])
     refused("SHAPE", s.call, "settle", s.instance, s.epoch, *good, "more")
     same(s.settle([]), "")
     same(s.counters("j"), {"queued": 1}, "nothing was done")
     for position in ("9", "300", "x", "-1"):
-        same(s.settle([good[:1] + [position] + good[2:2] + ["b"] + good[3:]]), "A", "no such position")
+        back = s.done(taken, 0, "", verb="b")
+        same(s.settle([back[:1] + [position] + back[2:]]), "A", "no such position")
     unknown = good[:4] + ["nosuch"] + good[5:]
     same(s.settle([unknown[:1] + ["7"] + unknown[2:]]), "A", "no such job")
     return s

@@ -112,8 +112,9 @@ class Shard:
 
     def settle_item(self, verb, lease, position, name, data, type="", delay=0, record=b"", before=("", ""), event="e"):
         read = record_read(data)
-        return [lease, position, verb, read.tenant, read.job, read.index, delay, name, record, type, read.address,
-                '{"v":1,"event":"%s"}' % event if type else "", *before]
+        item = [lease, position, verb.upper() if before[0] else verb, read.tenant, read.job, read.index, type, read.address,
+                '{"v":1,"event":"%s"}' % event if type else ""]
+        return item + ([delay, name, record] if verb in "lhb" else []) + (list(before) if before[0] else [])
 
     def done(self, taken, i, type="delivered", verb="f", **more):
         position, data = taken.records[i]

@@ -47,7 +47,7 @@ local function record_event(q, job, record, type, more)
 	end
 	add('tags', record_extra(record, 't') or job.tags)
 	add('rcpt', quote(record_extra(record, 'r') or tostring(record.index)))
-	add('domain', quote(record.list:match('^.:([^:]*)') or ''))
+	add('domain', quote(record.list:match('^.:(%[.-%])') or record.list:match('^.:([^:]*)') or ''))
 	add('attempt', record.attempt)
 	add('queued', record.queued)
 	add('first_attempt', record.first > 0 and record.queued + (record.first - 1) * 1000 or nil)
@@ -56,47 +56,56 @@ end
 
 -- Lists.
 
--- What is to be pushed: lists in order of their first record, each with its records and their earliest expiry.
+-- What is to be pushed: lists in order of their first record, the records of each, and their earliest expiry.
+local function push_begin()
+	return { at = {}, lists = {}, records = {}, expires = {}, n = 0 }
+end
+
 local function push_add(push, list, record, expires)
-	local group = push[list]
-	if not group then
-		push[list] = { record, list = list, n = 1, expires = expires }
-		push[#push + 1] = push[list]
+	local at = push.at[list]
+	if at then
+		local records = push.records[at]
+		records[#records + 1] = record
+		if expires < push.expires[at] then push.expires[at] = expires end
 		return
 	end
-	local n = group.n + 1
-	group[n], group.n = record, n
-	if expires < group.expires then group.expires = expires end
+	at = push.n + 1
+	push.n, push.at[list], push.lists[at], push.records[at], push.expires[at] = at, at, list, { record }, expires
 end
 
-local function is_transactional(list)
-	return byte(list) == 116
-end
-
-local function push_write(q, push, command)
-	local B, fresh, expiry, ms, text = q.B, {}, {}, nil, nil
-	local prefix = B .. ':list:'
-	if #push == 0 then return end
-	for i = 1, #push do
-		local group = push[i]
-		if group.expires ~= ms then
-			ms, text = group.expires, ('%.0f'):format(group.expires)
-		end
-		expiry[2 * i - 1], expiry[2 * i] = text, group.list
-		if call(command, prefix .. group.list, unpack(group, 1, group.n)) == group.n then
-			fresh[#fresh + 1] = group.list
-		end
-	end
-	call('ZADD', B .. ':expiry', 'LT', unpack(expiry))
-	if #fresh == 0 then return end
-	local seq, now, bulk = call('INCRBY', B .. ':seq', #fresh) - #fresh, {}, {}
-	for i, list in ipairs(fresh) do
-		local index = is_transactional(list) and now or bulk
+-- Were empty: into the index, with a number that is theirs alone, so that whoever asks what changed can be cut anywhere.
+local function lists_index(q, lists)
+	local seq, now, bulk = call('INCRBY', q.B .. ':seq', #lists) - #lists, {}, {}
+	for i, list in ipairs(lists) do
+		local index = byte(list) == TRANSACTIONAL and now or bulk
 		index[#index + 1] = seq + i
 		index[#index + 1] = list
 	end
-	if #now > 0 then call('ZADD', B .. ':index:now', unpack(now)) end
-	if #bulk > 0 then call('ZADD', B .. ':index', unpack(bulk)) end
+	if #now > 0 then call('ZADD', q.B .. ':index:now', unpack(now)) end
+	if #bulk > 0 then call('ZADD', q.B .. ':index', unpack(bulk)) end
+end
+
+-- Lists that were not empty are told of apart: their expiry hardly ever changes, and then nothing is written to the AOF.
+local function push_write(q, push, command)
+	local prefix, lists, expires = q.B .. ':list:', push.lists, push.expires
+	local fresh, first, later, ms, text = {}, {}, {}, nil, nil
+	for i = 1, push.n do
+		local list, records = lists[i], push.records[i]
+		local expiry = later
+		if call(command, prefix .. list, unpack(records)) == #records then
+			fresh[#fresh + 1], expiry = list, first
+		end
+		if expires[i] ~= ms then
+			ms, text = expires[i], ('%.0f'):format(expires[i])
+		end
+		local n = #expiry
+		expiry[n + 1], expiry[n + 2] = text, list
+	end
+	if #later > 0 then call('ZADD', q.B .. ':expiry', 'LT', unpack(later)) end
+	if #fresh > 0 then
+		call('ZADD', q.B .. ':expiry', 'LT', unpack(first))
+		lists_index(q, fresh)
+	end
 end
 
 -- These lists have become empty.

@@ -40,7 +40,7 @@ local function begin(B, args)
 		'deferred', 0, 'held', 0, 'delivered', 0, 'failed', 0, 'expired', 0, 'cancelled', 0, 'suppressed', 0,
 		'rejected', 0)
 	call('ZADD', B .. ':jobs', turn_ms(q), name)
-	call('ZADD', B .. ':dirty', turn_stamp(q), name)
+	call('SADD', B .. ':dirty', name)
 	event_add(q, 'accepted', id, '', args[6])
 	if tonumber(args[5]) == 0 then
 		job_get(q, tenant, id)
@@ -51,12 +51,15 @@ end
 
 -- Sorts the items into what is to be pushed, what waits by time, and what is final already; or says what is wrong.
 local function expand_sort(args, plan)
-	local push, waiting, finals = plan.push, plan.waiting, plan.finals
+	local push, waiting, finals, expires, text = plan.push, plan.waiting, plan.finals, nil, nil
 	for at = 5, #args, 5 do
 		local kind, list, delay, record = args[at], args[at + 1], args[at + 2], args[at + 4]
 		if kind == 'q' and #record >= RECORD_FRONT and byte(record, 8) <= INDEX_HIGH_MAX then
 			if delay == '0' then
-				push_add(push, list, record, record_expires(record))
+				if text ~= args[at + 3] then
+					text, expires = args[at + 3], record_expires(record)
+				end
+				push_add(push, list, record, expires)
 			else
 				waiting[#waiting + 1] = { list, tonumber(delay), record_read(record, list) }
 			end
@@ -107,7 +110,7 @@ local function expand(B, args)
 		return fail('SHAPE expected items ' .. from .. ' to ' .. to .. ' of ' .. total .. ', five arguments each, at most ' ..
 			EXPAND_MAX .. ' items; found ' .. #args - 4 .. ' arguments')
 	end
-	local plan = { push = {}, waiting = {}, finals = {} }
+	local plan = { push = push_begin(), waiting = {}, finals = {} }
 	local wrong = expand_sort(args, plan)
 	if wrong then return fail(wrong) end
 	push_write(q, plan.push, 'RPUSH')

@@ -81,10 +81,12 @@ local function lease_living(q, records, list)
 end
 
 -- A record that two crashes had in their hands is leased alone: what cannot go with the others, back to the head.
-local function lease_alone(key, records, is_first)
+local function lease_alone(s, key, records)
 	local keep = #records
 	for i = #records, 1, -1 do
-		if byte(records[i], 2) >= ALONE_AT then keep = is_first and i == 1 and 1 or i - 1 end
+		if byte(records[i], 2) >= ALONE_AT then
+			keep, s.is_full = s.position == 0 and i == 1 and 1 or i - 1, true
+		end
 	end
 	for i = #records, keep + 1, -1 do
 		call('LPUSH', key, records[i])
@@ -92,31 +94,26 @@ local function lease_alone(key, records, is_first)
 	end
 end
 
--- What is taken from one list goes into s: to the reply, and to the lease.
-local function lease_take(s, list, want)
+-- What is taken from one list goes into s: to the reply, and to the lease. text is the number wanted.
+local function lease_take(s, list, text)
 	local source, reply, kept, r, k, position = s.prefix .. list, s.reply, s.kept, s.r, s.k, s.position
-	want = s.full and 0 or min(want, LEASE_RECORDS_MAX - position)
-	local records, is_alone = want > 0 and call('LPOP', source, want) or {}, false
-	local is_rest = #records < want
-	if #records > 0 and s.strays then records = lease_living(s, records, list) end
-	for i = 1, #records do
-		if byte(records[i], 2) >= ALONE_AT then is_alone = true end
+	local want, room = POSITION[text] or tonumber(text), s.is_full and 0 or LEASE_RECORDS_MAX - position
+	if want > room then want, text = room, room end
+	local records = want > 0 and call('LPOP', source, text) or {}
+	local is_all = #records < want
+	if s.is_careful and want > 0 then
+		records, is_all = lease_living(s, records, list), false
+		lease_alone(s, source, records)
 	end
-	if is_alone then
-		lease_alone(source, records, position == 0)
-		s.full = true
-	end
-	local remaining = is_rest and not is_alone and 0 or call('LLEN', source)
+	local remaining, got = is_all and 0 or call('LLEN', source), #records
 	if want > 0 and remaining == 0 then s.empty[#s.empty + 1] = list end
-	reply[r + 1], reply[r + 2], reply[r + 3], r = list, remaining, #records, r + 3
-	if #records > 0 then kept[k + 1], k = list, k + 1 end
-	for i = 1, #records do
+	reply[r + 1], reply[r + 2], reply[r + 3], r = list, remaining, got, r + 3
+	if got > 0 then kept[k + 1], k = list, k + 1 end
+	for i = 1, got do
 		local record = records[i]
-		reply[r + 1], reply[r + 2], r = position, record, r + 2
-		kept[k + 1], k = record, k + 1
-		position = position + 1
+		reply[r + 1], reply[r + 2], kept[k + i], r, position = position, record, record, r + 2, position + 1
 	end
-	s.r, s.k, s.position = r, k, position
+	s.r, s.k, s.position = r, k + got, position
 end
 
 local function lease(B, args)
@@ -127,9 +124,9 @@ local function lease(B, args)
 	local before = call('HGET', open, number)
 	if before then return lease_again(s, args, before) end
 	s.prefix, s.reply, s.kept, s.empty, s.r, s.k, s.position = B .. ':list:', {}, {}, {}, 0, 0, 0
-	s.full, s.strays = call('EXISTS', key) == 1, call('EXISTS', B .. ':strays') == 1
+	s.is_full, s.is_careful = call('EXISTS', key) == 1, call('EXISTS', B .. ':strays', B .. ':alone') > 0
 	for at = 4, min(#args, 2 + 2 * LEASE_LISTS_MAX), 2 do
-		lease_take(s, args[at], tonumber(args[at + 1]))
+		lease_take(s, args[at], args[at + 1])
 	end
 	lists_forget(s, s.empty)
 	if s.position > 0 then
@@ -145,27 +142,36 @@ end
 -- most on a recipient, and most of that on making strings of arguments, on XADD and on BITFIELD.
 
 -- What is wrong with this item, or nil.
-local function item_wrong(args, at)
-	local verb, record, type = args[at + 2], args[at + 8], args[at + 9]
-	local digits = #args[at + 5]
-	if digits == 0 or digits > INDEX_DIGITS_MAX then
+local function item_wrong(args, at, verb)
+	local length = ITEM[verb]
+	if not length or at + length > #args + 1 then
+		return 'SHAPE expected an item of nine arguments for verb f, of twelve for l, h and b, two more for a capital ' ..
+			'letter; found verb ' .. quote(verb or '') .. ' and ' .. #args - at + 1 .. ' arguments'
+	elseif (verb == 'f' or verb == 'F') and not FINAL[args[at + 6]] then
+		return 'SHAPE expected a final type for verb f; found ' .. quote(args[at + 6])
+	elseif (verb == 'h' or verb == 'H') and args[at + 6] == '' then
+		return 'SHAPE expected a type for verb h: nothing is held without an event'
+	elseif length > ITEM.F and #args[at + 11] < RECORD_FRONT and not (BACK[verb] and args[at + 11] == '') then
+		return 'SHAPE expected a record for verb ' .. verb .. '; found ' .. #args[at + 11] .. ' bytes'
+	elseif #args[at + 5] > INDEX_DIGITS_MAX or not find(args[at + 5], '^%d+$') then
 		return 'SHAPE expected the index of a recipient; found ' .. quote(args[at + 5])
-	elseif verb == 'f' and FINAL[type] or verb == 'b' then
-		return nil
-	elseif (verb == 'l' or verb == 'h' and type ~= '') and #record >= RECORD_FRONT then
-		return nil
 	end
-	return 'SHAPE expected verb f with a final type, b, l with a record, or h with a record and a type; found ' ..
-		quote(verb) .. ' with type ' .. quote(type) .. ' and a record of ' .. #record .. ' bytes'
+	return nil
 end
 
--- Goes through the items once: their jobs, the commands for their bits, the leases they name. Nothing is written yet.
+-- Goes through the items once: where each begins, its job, the commands for its bit, its lease. Writes nothing.
 local function settle_plan(s, args)
-	local names, leases, jobs, indexes, n = {}, s.leases, s.job, {}, 0
+	local starts, jobs, leases, names, indexes, n, at = s.starts, s.of, s.leases, {}, {}, 0, 3
 	local tenant, id, job, lease
-	for at = 3, #args, ITEM do
-		local index, wrong = args[at + 5], item_wrong(args, at)
-		if wrong then return wrong end
+	local last = #args
+	while at <= last do
+		local verb, index, wrong = args[at + 2], args[at + 5], nil
+		if verb ~= 'f' or not FINAL[args[at + 6]] or at + 8 > last or #index == 0 or #index > INDEX_DIGITS_MAX then
+			wrong = item_wrong(args, at, verb)
+		end
+		if wrong or n == BATCH_MAX then
+			return wrong or 'SHAPE expected at most ' .. BATCH_MAX .. ' items; found ' .. last - 2 .. ' arguments'
+		end
 		if id ~= args[at + 4] or tenant ~= args[at + 3] then
 			tenant, id = args[at + 3], args[at + 4]
 			job = job_get(s, tenant, id) or false
@@ -175,13 +181,13 @@ local function settle_plan(s, args)
 			end
 		end
 		n = n + 1
-		indexes[n], jobs[n] = index, job
+		starts[n], jobs[n], indexes[n] = at, job, index
 		if job then
-			local ops, nops = job.ops, job.nops
-			if args[at + 2] == 'f' then
-				ops[nops + 1], ops[nops + 2], ops[nops + 3], ops[nops + 4], job.nops = 'SET', 'u1', index, '1', nops + 4
+			local ops, o = job.ops, job.nops
+			if verb == 'f' or verb == 'F' then
+				ops[o + 1], ops[o + 2], ops[o + 3], ops[o + 4], job.nops = 'SET', 'u1', index, '1', o + 4
 			else
-				ops[nops + 1], ops[nops + 2], ops[nops + 3], job.nops = 'GET', 'u1', index, nops + 3
+				ops[o + 1], ops[o + 2], ops[o + 3], job.nops = 'GET', 'u1', index, o + 3
 			end
 		end
 		if lease ~= args[at] then
@@ -190,6 +196,7 @@ local function settle_plan(s, args)
 				leases[lease], names[#names + 1] = false, lease
 			end
 		end
+		at = at + ITEM[verb]
 	end
 	if find(concat(indexes), '%D') then return 'SHAPE expected indexes of recipients; found ' .. concat(indexes, ' ') end
 	for i, bits in ipairs(call('HMGET', s.B .. ':open:' .. args[2], unpack(names))) do
@@ -210,23 +217,23 @@ local function lease_close(lease, text)
 	return true
 end
 
-local function settle_events(s, args, at)
-	local id, to, type, before = args[at + 4], args[at + 10], args[at + 9], args[at + 12]
-	if before ~= '' then event_add(s, before, id, to, args[at + 13]) end
-	if type ~= '' then event_add(s, type, id, to, args[at + 11]) end
+local function settle_events(s, args, at, before)
+	local id, type, to = args[at + 4], args[at + 6], args[at + 7]
+	if before then event_add(s, args[before], id, to, args[before + 1]) end
+	if type ~= '' then event_add(s, type, id, to, args[at + 8]) end
 end
 
 local function settle_final(s, args, at, job, was)
-	local open = lease_close(s.leases[args[at]], args[at + 1])
+	local is_here = lease_close(s.leases[args[at]], args[at + 1])
 	if not job then return 'A' end
 	if was == 1 then
-		if open then job.strays = job.strays - 1 end
+		if is_here then job.strays = job.strays - 1 end
 		return 'A'
 	end
-	local place, type = open and 'queued' or place_leave(s, job, args[at + 5]), args[at + 9]
-	local change = job.change
+	local change, type = job.change, args[at + 6]
+	local place = is_here and 'queued' or place_leave(s, job, args[at + 5])
 	change[place], change[type] = (change[place] or 0) - 1, (change[type] or 0) + 1
-	settle_events(s, args, at)
+	settle_events(s, args, at, args[at + 2] == 'F' and at + 9)
 	return 'O'
 end
 
@@ -243,18 +250,19 @@ end
 -- later, back and hold: only for who holds the shard, and while the position is open.
 local function settle_other(s, args, at, job, was)
 	local verb = args[at + 2]
-	if not s.current then return 'S' end
+	if s.fenced == nil then s.fenced = fenced(s.B, args[1], args[2]) or false end
+	if s.fenced then return 'S' end
 	if not lease_close(s.leases[args[at]], args[at + 1]) or not job then return 'A' end
 	if was == 1 then
 		job.strays = job.strays - 1
 		return 'A'
 	end
-	local list, record, index = args[at + 7], args[at + 8], args[at + 5]
-	if verb == 'b' then
+	local delay, list, record, index = args[at + 9], args[at + 10], args[at + 11], args[at + 5]
+	if BACK[verb] then
 		record = record ~= '' and record or lease_record(s, args, at)
 		push_add(s.back, list, record, record_expires(record))
-	elseif verb == 'l' then
-		local due = min(turn_ms(s) + tonumber(args[at + 6]), record_expires(record))
+	elseif verb == 'l' or verb == 'L' then
+		local due = min(turn_ms(s) + tonumber(delay), record_expires(record))
 		call('ZADD', s.B .. ':deferred', due, list .. '\0' .. record)
 		call('SETBIT', job.waits, index, 1)
 		job_count(job, 'queued', -1)
@@ -263,7 +271,7 @@ local function settle_other(s, args, at, job, was)
 		held_add(s, job, index, list, record)
 		job_count(job, 'queued', -1)
 	end
-	settle_events(s, args, at)
+	settle_events(s, args, at, ITEM[verb] == ITEM.L and at + 12)
 	return 'O'
 end
 
@@ -285,36 +293,37 @@ end
 
 -- LPUSH turns the order round, so it is given them the other way round.
 local function back_write(q, back)
-	for _, group in ipairs(back) do
-		for i = 1, floor(group.n / 2) do
-			local j = group.n + 1 - i
-			group[i], group[j] = group[j], group[i]
+	for i = 1, back.n do
+		local records = back.records[i]
+		local last = #records + 1
+		for j = 1, floor(#records / 2) do
+			records[j], records[last - j] = records[last - j], records[j]
 		end
 	end
 	push_write(q, back, 'LPUSH')
 end
 
 local function settle(B, args)
-	if (#args - 2) % ITEM ~= 0 or #args > 2 + ITEM * BATCH_MAX then
-		return fail('SHAPE expected at most ' .. BATCH_MAX .. ' items of fourteen arguments; found ' .. #args - 2 .. ' arguments')
-	end
+	local s, reply = turn_begin(B), {}
 	if #args == 2 then return '' end
-	local s, reply, n = turn_begin(B), {}, 0
-	s.leases, s.job, s.settled, s.back = {}, {}, {}, {}
-	s.current = not fenced(B, args[1], args[2])
+	s.starts, s.of, s.leases, s.settled, s.back = {}, {}, {}, {}, push_begin()
 	local wrong = settle_plan(s, args)
 	if wrong then return fail(wrong) end
 	for _, job in ipairs(s.settled) do
 		job.old = call('BITFIELD', job.bits, unpack(job.ops))
 	end
-	for at = 3, #args, ITEM do
-		n = n + 1
-		local job, was = s.job[n], nil
+	for n = 1, #s.starts do
+		local at, job, was = s.starts[n], s.of[n], nil
 		if job then
-			job.next = job.next + 1
-			was = job.old[job.next]
+			local bit = job.next + 1
+			job.next, was = bit, job.old[bit]
 		end
-		reply[n] = (args[at + 2] == 'f' and settle_final or settle_other)(s, args, at, job, was)
+		local verb = args[at + 2]
+		if verb == 'f' or verb == 'F' then
+			reply[n] = settle_final(s, args, at, job, was)
+		else
+			reply[n] = settle_other(s, args, at, job, was)
+		end
 	end
 	leases_write(s, args[2], s.leases)
 	back_write(s, s.back)

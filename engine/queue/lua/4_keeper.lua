@@ -3,7 +3,7 @@
 -- Takes what is due out of B:deferred: to the tails of the lists, or to its end. How many moved, how many expired.
 local function due_take(q, most)
 	local members = call('ZRANGEBYSCORE', q.B .. ':deferred', '-inf', turn_ms(q), 'LIMIT', 0, most)
-	local push, moved, expired = {}, 0, 0
+	local push, moved, expired = push_begin(), 0, 0
 	if #members == 0 then return 0, 0 end
 	call('ZREMRANGEBYRANK', q.B .. ':deferred', 0, #members - 1)
 	for _, member in ipairs(members) do
@@ -133,11 +133,18 @@ local function beat(B, args)
 	return { 'OK', tonumber(call('GET', B .. ':control:generation') or 0), seen }
 end
 
+-- From now on until this record has expired, leasing looks for records that must be alone.
+local function alone_note(q, record)
+	local key, seconds = q.B .. ':alone', ALONE_S_MAX
+	if record.expires < huge then seconds = max(1, floor((record.expires - turn_ms(q)) / 1000)) end
+	if call('TTL', key) < seconds then call('SET', key, '1', 'EX', ('%.0f'):format(seconds)) end
+end
+
 -- The record's dialogue was under way when its engine died: what that makes of it.
 local function reap_begun(q, job, record, push, policy)
-	local first = record.first > 0 and record.first or floor((turn_ms(q) - record.queued) / 1000) + 1
+	local first = record.first > 0 and record.first or max(floor((turn_ms(q) - record.queued) / 1000) + 1, 1)
 	local bytes = write('<BBH', byte(record.bytes), min(record.recoveries + 1, 255), min(record.attempt + 1, 65535)) ..
-		sub(record.bytes, 5, 28) .. write('<I', max(first, 1)) .. sub(record.bytes, 33)
+		sub(record.bytes, 5, 28) .. write('<I', first) .. sub(record.bytes, 33)
 	record = record_read(bytes, record.list)
 	record_event(q, job, record, 'uncertain', ',"stage":"eom","origin":"local","scope":"connection","category":"undetermined"')
 	if policy == 'assume-delivered' then
@@ -152,6 +159,7 @@ local function reap_begun(q, job, record, push, policy)
 			(record.recoveries >= HELD_AT and 'poison' or 'uncertain') .. '"')
 	else
 		push_add(push, record.list, bytes, record.expires)
+		if record.recoveries >= ALONE_AT then alone_note(q, record) end
 	end
 end
 
@@ -213,7 +221,7 @@ local function reap(B, args)
 	if wrong then return fail(wrong) end
 	if call('HGET', B .. ':instances', epoch) ~= instance then return { 0, 0 } end
 	local leases, left = reap_leases(B, epoch)
-	local push, under_way, touched, done = {}, {}, {}, 0
+	local push, under_way, touched, done = push_begin(), {}, {}, 0
 	for word in begun:gmatch('[^,]+') do under_way[word] = true end
 	local function is_begun(lease, position)
 		return begun == 'all' or under_way[lease .. ':' .. position]

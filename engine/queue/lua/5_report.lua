@@ -1,24 +1,38 @@
 -- What others see: public job hashes, the event stream's length, totals.
 
+-- What the public hash of a job is to say, in the order of JOB_PUBLIC; nil if there is no such job.
+local function job_public(B, name)
+	local values = call('HMGET', B .. ':job:' .. name, 'cursor', unpack(JOB_PUBLIC, 2))
+	local cursor, total = values[1], values[2]
+	if not total then return nil end
+	for i = 1, #JOB_PUBLIC do values[i] = values[i] or '' end
+	values[1] = values[#JOB_PUBLIC] ~= '' and 'finished' or cursor ~= total and 'accepted' or 'running'
+	return values
+end
+
+-- Any of them, so that none waits for ever behind busier ones. What they say now is the number they are told with.
 local function dirty(B, args)
-	local names, reply = call('ZRANGE', B .. ':dirty', 0, tonumber(args[1]) - 1, 'WITHSCORES'), {}
-	for i = 1, #names, 2 do
-		local tenant, id = names[i]:match('^([^:]*):(.*)$')
-		local values = call('HMGET', B .. ':job:' .. names[i], 'cursor', unpack(JOB_PUBLIC, 2))
-		local cursor, total, finished = tonumber(values[1] or 0), tonumber(values[2] or 0), values[#values]
-		values[1] = finished and 'finished' or cursor < total and 'accepted' or 'running'
-		reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = tenant, id, names[i + 1]
-		for j = 1, #JOB_PUBLIC do reply[#reply + 1] = values[j] or '' end
+	local reply = {}
+	for _, name in ipairs(call('SRANDMEMBER', B .. ':dirty', args[1])) do
+		local values = job_public(B, name)
+		if values then
+			local tenant, id = name:match('^([^:]*):(.*)$')
+			reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = tenant, id, concat(values, ',')
+			for _, value in ipairs(values) do reply[#reply + 1] = value end
+		else
+			call('SREM', B .. ':dirty', name)
+		end
 	end
 	return reply
 end
 
--- Written: no longer to be told, unless it has changed since.
+-- Written: no longer to be told, unless they would say something else now.
 local function clean(B, args)
 	local removed = 0
 	for i = 1, #args, 2 do
-		if call('ZSCORE', B .. ':dirty', args[i]) == args[i + 1] then
-			removed = removed + call('ZREM', B .. ':dirty', args[i])
+		local values = job_public(B, args[i])
+		if values and concat(values, ',') == args[i + 1] then
+			removed = removed + call('SREM', B .. ':dirty', args[i])
 		end
 	end
 	return removed
@@ -121,7 +135,7 @@ define('sweep', sweep, 'allow-oom')
 define('register', register, 'allow-oom')
 define('beat', beat, 'allow-oom')
 define('reap', reap, 'allow-oom')
-define('dirty', dirty, 'no-writes', 'allow-oom')
+define('dirty', dirty, 'allow-oom')
 define('clean', clean, 'allow-oom')
 define('trim', trim, 'allow-oom')
 define('counts', counts, 'no-writes', 'allow-oom')
