@@ -13,6 +13,7 @@
 
 static void conn_try(struct conn *conn);
 static void conn_turn(struct conn *conn);
+static void conn_exchange(struct conn *conn);
 
 static void report(struct conn *conn, enum report_kind kind, uint64_t delay_ms, struct slice why)
 {
@@ -100,6 +101,7 @@ static void on_closed(struct op *op, int result)
 
 	(void)result;
 	conn->is_sending = conn->receiving = false;
+	conn_exchange(conn); /* what the session kept while the kernel was still reading it */
 	if (conn->opened) {
 		stat_take(conn->worker->stats, STAT_OPEN, 1);
 		report(conn, REPORT_CLOSED, 0, SLICE_NONE);
