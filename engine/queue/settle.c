@@ -112,7 +112,7 @@ static void batch_add(struct batch *batch, const struct settlement *settlement)
 		errand_word(errand, settlement->before_type);
 		errand_word(errand, settlement->before_data);
 	}
-	batch->items++;
+	batch->marks[batch->items++] = settlement->mark;
 }
 
 void settle_now(struct settle *settle)
