@@ -20,7 +20,7 @@ enum uncertain_policy { UNCERTAIN_RETRY, UNCERTAIN_HOLD, UNCERTAIN_ASSUME_DELIVE
 enum tls_policy { TLS_NONE, TLS_OPPORTUNISTIC, TLS_REQUIRED, TLS_VERIFIED, TLS_DANE };
 enum divert_kind { DIVERT_NONE, DIVERT_DISCARD, DIVERT_ADDRESS };
 
-enum { LIMIT_UNLIMITED = -1, LIMIT_UNSET = -2, RETRY_STEPS_MAX = 16 };
+enum { LIMIT_UNLIMITED = -1, LIMIT_UNSET = -2, RETRY_STEPS_MAX = 16, CONFIG_SOURCES_MAX = 64 };
 
 /* A rate: count in each period_ms, at most burst at once. count 0: no limit (and period_ms 0: not set). */
 struct rate {

@@ -184,6 +184,22 @@ static void check_redis(struct config_reading *reading)
 
 /* --- names that others refer to --- */
 
+/* Sources of a pool share alike for now: said where something else was asked for. */
+static void warn_weights(struct config_reading *reading, const struct config_pool *pool)
+{
+	for (unsigned i = 1; i < pool->nsources; i++) {
+		const struct config_place *place = pool->sources[i].place;
+
+		if (pool->sources[i].weight == pool->sources[0].weight)
+			continue;
+		outbuf_printf(reading->problems.out,
+			      "%.*s:%u: warning: the weights of the pool \"%.*s\" count from a later version on; until "
+			      "then its sources share alike\n",
+			      SLICE_ARG(place->file), place->line, SLICE_ARG(pool->name));
+		return;
+	}
+}
+
 static void check_pools(struct config_reading *reading)
 {
 	const struct config *config = reading->config;
@@ -191,6 +207,7 @@ static void check_pools(struct config_reading *reading)
 	for (unsigned i = 0; i < config->npools; i++) {
 		const struct config_pool *pool = &config->pools[i];
 
+		warn_weights(reading, pool);
 		if (pool->nsources == 0)
 			config_problem_at(reading, pool->place,
 					  "the pool \"%.*s\" has no sources; expected one at least",
@@ -207,6 +224,9 @@ static void check_sources(struct config_reading *reading)
 {
 	struct config *config = reading->config;
 
+	if (config->nsources > CONFIG_SOURCES_MAX)
+		config_problem_at(reading, config->sources[CONFIG_SOURCES_MAX].place,
+				  "found %u sources, expected at most %d", config->nsources, CONFIG_SOURCES_MAX);
 	for (unsigned i = 0; i < config->nsources; i++) {
 		struct config_source *source = &config->sources[i];
 

@@ -85,7 +85,7 @@ static const struct bad {
 	{"workers = 0x10\n", 1, "leading zeros"},
 	{"workers = 1x", 1, "not a whole number"},
 	{"workers = 99999999999999999999\n", 1, "too large"},
-	{"workers = 5000\n", 1, "from 0 to 1024"},
+	{"workers = 5000\n", 1, "from 0 to 64"},
 	{"smtp-port = 0\n", 1, "0 makes no sense"},
 	{"smtp-port = 65536", 1, "out of bounds"},
 	{"allow-private-addresses = maybe", 1, "neither true nor false"},
@@ -101,8 +101,9 @@ static const struct bad {
 	{"domain \"a\" { rate = \"010/s\" }\n", 1, "leading zeros"},
 	{"domain \"a\" { rate = \"10/5\" }\n", 1, "a rate looks like"},
 	{"domain \"a\" { rate = \"10/5w\" }\n", 1, "a rate looks like"},
-	{"domain \"a\" {\n\n expires-after = \"5\" }\n", 3, "a duration ends in"},
-	{"domain \"a\" { expires-after = \"0d\" }\n", 1, "0 makes no sense"},
+	{"queue {\n\n expires-after = \"5\" }\n", 3, "a duration ends in"},
+	{"queue { expires-after = \"0d\" }\n", 1, "0 makes no sense"},
+	{"domain \"a\" { expires-after = \"1d\" }\n", 1, "later version"},
 	{"domain \"a\" { timeout-data = \"forever\" }\n", 1, "expected a duration"},
 	{"queue { retry = { \"20m\",\n \"soon\" } }", 2, "retry = \"soon\""},
 	{"queue { retry = { 1m,1m,1m,1m,1m,1m,1m,1m,1m,1m,1m,1m,1m,1m,1m,1m,1m } }", 1, "16"},
@@ -110,7 +111,7 @@ static const struct bad {
 	{"domain \"a\" { jitter = 200% }", 1, "expected a percentage"},
 	{"domain \"a\" { burst = 5 }", 1, "burst without a rate"},
 	{"domain \"a\" { window = 8\nmessages-per-connection = 4 }", 1, "contradict"},
-	{"domain \"a\" { retry = { 2d }\nexpires-after = 1d }", 1, "contradict"},
+	{"queue { expires-after = 1d }\ndomain \"a\" { retry = { 2d } }", 2, "contradict"},
 	{"queue { retry = { 6d } }", 1, "contradict"},
 	{"require = durable\nredis { fsync = everysec }", 1, "contradict"},
 	{"domain \"a\" { tls = verified }", 1, "needs TLS"},
@@ -169,6 +170,19 @@ static void test_all_told(void **state)
 	assert_non_null(strstr(problem_text(), "test.conf:2: "));
 }
 
+/* More sources than a worker has lanes for. */
+static void test_many_sources(void **state)
+{
+	struct outbuf text = {0};
+
+	(void)state;
+	for (int i = 1; i <= CONFIG_SOURCES_MAX + 1; i++)
+		outbuf_printf(&text, "source \"s%d\" { address = 192.0.2.%d }\n", i, i);
+	outbuf_byte(&text, '\0');
+	refused(text.ptr, CONFIG_SOURCES_MAX + 1, "at most 64");
+	outbuf_free(&text);
+}
+
 static int end(void **state)
 {
 	(void)state;
@@ -181,6 +195,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_all_told),
+		cmocka_unit_test(test_many_sources),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, end);

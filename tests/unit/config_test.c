@@ -172,6 +172,10 @@ static void test_warnings(void **state)
 	config = accepted("state-dir = \"/tmp/\\b\"\n");
 	assert_non_null(strstr(problem_text(), "warning: found \"\\b\""));
 	config_free(config);
+	config = accepted("source \"a\" { address = 192.0.2.1 }\nsource \"b\" { address = 192.0.2.2 }\n"
+			  "pool \"p\" { source \"a\" { weight = 3 }\nsource \"b\" { } }\n");
+	assert_non_null(strstr(problem_text(), "test.conf:4: warning: the weights of the pool \"p\""));
+	config_free(config);
 	config = accepted("state-dir = '/tmp/\\d\\b'\n");
 	assert_string_equal(problem_text(), "");
 	is(config->state_dir, "/tmp/\\d\\b");
