@@ -4,6 +4,7 @@
  * again. Signals are blocked in every thread and taken here by sigtimedwait, so no handler ever runs. */
 #include "engine.h"
 
+#include "event_log.h"
 #include "intake.h"
 #include "start.h"
 #include "worker.h"
@@ -159,8 +160,10 @@ static void heed_signal(struct running *running, int signal)
 		stop(running);
 	else if (signal == SIGHUP)
 		reload(running);
-	else if (signal == SIGUSR1)
+	else if (signal == SIGUSR1) {
 		log_reopen();
+		event_log_reopen(running->start.event_log);
+	}
 }
 
 static void watch(struct running *running)
@@ -188,6 +191,8 @@ static int run(struct running *running, const struct config *config)
 		return running->start.exit_status;
 	if (!start_keeper(&running->start, is_wanted))
 		return 0;
+	if (!start_event_log(&running->start))
+		return running->start.exit_status;
 	running->start.engine.nworkers = config->workers < WORKERS_MAX ? config->workers : WORKERS_MAX;
 	if (!workers_start(running))
 		return 1;

@@ -2,6 +2,7 @@
  * so the keeper may take its leases over at once; workers need the epoch the keeper got. */
 #include "start.h"
 
+#include "event_log.h"
 #include "intake.h"
 #include "underway.h"
 
@@ -127,10 +128,28 @@ bool start_intake(struct start *start)
 	return start->intake != NULL;
 }
 
+bool start_event_log(struct start *start)
+{
+	const struct config *config = start->engine.config;
+	struct event_log_setup setup = {
+		.server = start->engine.redis,
+		.prefix = config->redis.prefix,
+		.path = config->events.log,
+		.state_path = state_path(start->state),
+	};
+	char why[RING_WHY_MAX];
+
+	if (setup.path.len == 0)
+		return true;
+	start->event_log = event_log_start(&setup, why);
+	return start->event_log || start_failed(start, 1, "starting the event log", why);
+}
+
 void start_undo(struct start *start)
 {
 	if (start->intake)
 		intake_stop(start->intake);
+	event_log_stop(start->event_log);
 	if (start->engine.keeper)
 		keeper_stop(start->engine.keeper);
 	if (start->server)

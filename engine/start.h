@@ -9,6 +9,7 @@
 #include "queue/server.h"
 #include "queue/state.h"
 
+struct event_log;
 struct intake;
 
 struct start {
@@ -16,6 +17,7 @@ struct start {
 	struct state *state;   /* owned, like what follows; NULL: not reached */
 	struct server *server; /* NULL: Redis is somebody else's */
 	struct intake *intake;
+	struct event_log *event_log; /* NULL: none is configured */
 	struct outbuf begun; /* what the last run had under way, and which run that was */
 	uint64_t begun_epoch;
 	struct keeper_setup keeper; /* borrowed by the keeper for its life */
@@ -28,5 +30,7 @@ bool start_redis(struct start *start, const struct config *config);
 /* Holds the shard: waits as a standby as long as another engine does and wanted() says true. */
 bool start_keeper(struct start *start, bool (*wanted)(void));
 bool start_intake(struct start *start);
-/* Stops whatever was started: intake, keeper, the embedded Redis, the lock. Workers must be gone. */
+/* The event log, if there is to be one. */
+bool start_event_log(struct start *start);
+/* Stops whatever was started: intake, event log, keeper, the embedded Redis, the lock. Workers must be gone. */
 void start_undo(struct start *start);

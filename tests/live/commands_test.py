@@ -519,6 +519,52 @@ def test_engine(world):
     need(world.run("reload").returncode == 3, "reload without an engine")
 
 
+def test_event_log(world):
+    """events.log: every event once, over a reopening and a restart"""
+    path = os.path.join(world.dir, "events.jsonl")
+    world.redis("FLUSHALL")
+    world.write("hikyaku.conf", world.text('events { log = "%s" }\n' % path))
+
+    def lines(path, kind, n):
+        end, found = time.monotonic() + 15, []
+        while time.monotonic() < end and len(found) < n:
+            time.sleep(0.05)
+            if not os.path.exists(path):
+                continue
+            with open(path) as file:
+                found = [json.loads(line) for line in file if line.endswith("\n")]
+            found = [event for event in found if event["type"] == kind]
+        return found
+
+    def submit(number):
+        run = world.run("submit", "--from", "b@sender.test", "--to", "u%d@a.test" % number, "-", stdin=MESSAGE)
+        need(run.returncode == 0, run.stderr)
+
+    world.start()
+    submit(1)
+    need([event["to"] for event in lines(path, "delivered", 1)] == ["u1@a.test"], "delivered")
+    event = lines(path, "delivered", 1)[0]
+    need(event["v"] == 1 and event["job"] and event["code"] == 250, event)
+    os.rename(path, path + ".1")
+    world.engine.send_signal(signal.SIGUSR1)
+    end = time.monotonic() + 10
+    while time.monotonic() < end and not os.path.exists(path):
+        time.sleep(0.02)
+    submit(2)
+    need([event["to"] for event in lines(path, "delivered", 1)] == ["u2@a.test"], "after SIGUSR1")
+    world.stop()
+    submit(3)
+    world.start()
+    need([event["to"] for event in lines(path, "delivered", 2)] == ["u2@a.test", "u3@a.test"], "after a restart")
+    world.stop()
+    with open(path) as now, open(path + ".1") as before:
+        names = [json.loads(line)["event"] for line in [*before, *now]]
+    need(len(names) == len(set(names)) == world.redis("XLEN", "hikyaku:{0}:events"), "each event once", names)
+    blind = world.write("blind.conf", world.text('events { log = "%s/none/events.jsonl" }\n' % world.dir))
+    run = world.run("run", conf=blind)
+    need(run.returncode == 1 and "none/events.jsonl" in run.stderr, run.returncode, run.stderr)
+
+
 def main():
     names = sys.argv[1:]
     tests = [(name, test) for name, test in globals().items()
