@@ -159,7 +159,7 @@ def test_redis_killed():
         for _ in range(20 if LONG else 5):
             kill_once(state, tool, dice.random() * 0.02)
         last = drained(tool, records)
-        assert last["aways"] >= 5, "the worker was not told that Redis was away: %r" % last
+        assert last["aways"] >= 1, "the worker was not told that Redis was away: %r" % last
         check_all_delivered(state, records)
 
 
