@@ -370,7 +370,9 @@ def large_jobs_wait_at_the_mark():
         w.submit(good(id="big", to=["u%d@d%d.test" % (i, i % 50) for i in range(10000)]))
         need(w.wait(lambda: int(w.job(":big").get("queued", 0)) >= 2000), w.job(":big"))
         w.submit(good(id="now"), stream="hikyaku:jobs:now")
-        need(w.wait(lambda: w.job(":now").get("queued") == "1", 3), "a transactional job waits behind it")
+        w.submit(good(id="too", **{"class": "transactional"}))
+        for job in (":now", ":too"):
+            need(w.wait(lambda: w.job(job).get("queued") == "1", 3), "a transactional job waits behind it:", job)
         need(int(w.job(":big")["queued"]) <= 2000 + 256, w.job(":big"))
         for _ in range(8):  # as if they had been sent
             w.redis("HSET", BASE + ":counts", "queued", 0)
@@ -465,6 +467,9 @@ def memory_is_full():
         w.redis("CONFIG", "SET", "maxmemory", "1")
         w.start()
         need(w.wait(lambda: "OOM" in w.log()), w.log())
+        refused = lambda: int(pairs_info(w.redis, "errorstats").get("errorstat_OOM", "count=0").split("=")[1])
+        need(w.wait(lambda: refused() >= 2), "not tried again")
+        need(refused() <= 4, "tried again all the time:", refused())
         need(w.redis("XLEN", "hikyaku:jobs") == 1 and not w.job(":j"))
         w.redis("CONFIG", "SET", "maxmemory", "0")
         w.settled()
