@@ -56,7 +56,7 @@
 --   B:open:EPOCH        HASH LEASE → bitmap: positions not settled yet
 --   B:holder            HASH instance epoch beat: who holds the shard; B:instances HASH EPOCH → instance, until reaped
 --   B:dirty             SET of NAME: jobs whose public HASH is to be written; B:seq B:epoch B:accept numbers
---   B:counts            HASH queued deferred held: sums of the jobs' counters
+--   B:ready             how many records lie in lists
 --   B:sweep             HASH list offset earliest: the list being swept
 --
 -- What always holds. A recipient whose bit is clear has one record, in one list, one lease, B:deferred or B:held; the
@@ -64,7 +64,7 @@
 -- the bit, whoever sends it: a delivered message is a fact about the world. If the record is elsewhere by then (its
 -- lease was reaped), it stays there dead, is no longer counted, and is dropped by whoever meets it: B:strays says that
 -- there are any, so that leasing looks at bits only then. All else is for the engine that holds the shard.
-local VERSION = 2
+local VERSION = 3
 
 local LEASE_LISTS_MAX, LEASE_RECORDS_MAX, BATCH_MAX, EXPAND_MAX = 64, 256, 256, 1000
 local SUBMIT_ENTRIES_MAX, SUBMIT_JOB_MAX, SUBMIT_RAW_MAX = 100000, 8 * 1048576, 26 * 1048576
@@ -190,14 +190,11 @@ local function job_is_over(job)
 	return true
 end
 
-local function job_write(q, job, sums)
+local function job_write(q, job)
 	local set, n = {}, 0
 	for i = 1, #COUNTERS do
-		local counter = COUNTERS[i]
-		local change = job.change[counter]
-		if change then
-			set[n + 1], set[n + 2], n = counter, job_counter(job, i), n + 2
-			if i <= #PLACES then sums[counter] = (sums[counter] or 0) + change end
+		if job.change[COUNTERS[i]] then
+			set[n + 1], set[n + 2], n = COUNTERS[i], job_counter(job, i), n + 2
 		end
 	end
 	if job.cursor ~= job.was[2] then
@@ -216,13 +213,10 @@ local function job_write(q, job, sums)
 end
 
 local function turn_end(q)
-	local sums, dirty = {}, {}
+	local dirty = {}
 	for _, job in pairs(q.jobs) do
-		if job and job_write(q, job, sums) then dirty[#dirty + 1] = job.name end
+		if job and job_write(q, job) then dirty[#dirty + 1] = job.name end
 	end
 	if #dirty > 0 then call('SADD', q.B .. ':dirty', unpack(dirty)) end
-	for place, change in pairs(sums) do
-		if change ~= 0 then call('HINCRBY', q.B .. ':counts', place, change) end
-	end
 end
 

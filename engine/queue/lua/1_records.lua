@@ -88,10 +88,12 @@ end
 -- Lists that were not empty are told of apart: their expiry hardly ever changes, and then nothing is written to the AOF.
 local function push_write(q, push, command)
 	local prefix, lists, expires = q.B .. ':list:', push.lists, push.expires
-	local fresh, first, later, ms, text = {}, {}, {}, nil, nil
+	local fresh, first, later, total, ms, text = {}, {}, {}, 0, nil, nil
+	if push.n == 0 then return end
 	for i = 1, push.n do
 		local list, records = lists[i], push.records[i]
 		local expiry = later
+		total = total + #records
 		if call(command, prefix .. list, unpack(records)) == #records then
 			fresh[#fresh + 1], expiry = list, first
 		end
@@ -101,6 +103,7 @@ local function push_write(q, push, command)
 		local n = #expiry
 		expiry[n + 1], expiry[n + 2] = text, list
 	end
+	call('INCRBY', q.B .. ':ready', total)
 	if #later > 0 then call('ZADD', q.B .. ':expiry', 'LT', unpack(later)) end
 	if #fresh > 0 then
 		call('ZADD', q.B .. ':expiry', 'LT', unpack(first))

@@ -90,7 +90,7 @@ local function lease_alone(s, key, records)
 	end
 	for i = #records, keep + 1, -1 do
 		call('LPUSH', key, records[i])
-		records[i] = nil
+		records[i], s.popped = nil, s.popped - 1
 	end
 end
 
@@ -101,6 +101,7 @@ local function lease_take(s, list, text)
 	if want > room then want, text = room, room end
 	local records = want > 0 and call('LPOP', source, text) or {}
 	local is_all = #records < want
+	s.popped = s.popped + #records
 	if s.is_careful and want > 0 then
 		records, is_all = lease_living(s, records, list), false
 		lease_alone(s, source, records)
@@ -123,12 +124,13 @@ local function lease(B, args)
 	local open, key = B .. ':open:' .. epoch, B .. ':lease:' .. epoch .. ':' .. number
 	local before = call('HGET', open, number)
 	if before then return lease_again(s, args, before) end
-	s.prefix, s.reply, s.kept, s.empty, s.r, s.k, s.position = B .. ':list:', {}, {}, {}, 0, 0, 0
+	s.prefix, s.reply, s.kept, s.empty, s.r, s.k, s.position, s.popped = B .. ':list:', {}, {}, {}, 0, 0, 0, 0
 	s.is_full, s.is_careful = call('EXISTS', key) == 1, call('EXISTS', B .. ':strays', B .. ':alone') > 0
 	for at = 4, min(#args, 2 + 2 * LEASE_LISTS_MAX), 2 do
 		lease_take(s, args[at], args[at + 1])
 	end
 	lists_forget(s, s.empty)
+	if s.popped > 0 then call('DECRBY', B .. ':ready', s.popped) end
 	if s.position > 0 then
 		local odd = s.position % 8
 		call('RPUSH', key, unpack(s.kept))
@@ -260,6 +262,7 @@ local function settle_other(s, args, at, job, was)
 	local delay, list, record, index = args[at + 9], args[at + 10], args[at + 11], args[at + 5]
 	if BACK[verb] then
 		record = record ~= '' and record or lease_record(s, args, at)
+		s.back = s.back or push_begin()
 		push_add(s.back, list, record, record_expires(record))
 	elseif verb == 'l' or verb == 'L' then
 		local due = min(turn_ms(s) + tonumber(delay), record_expires(record))
@@ -306,7 +309,7 @@ end
 local function settle(B, args)
 	local s, reply = turn_begin(B), {}
 	if #args == 2 then return '' end
-	s.starts, s.of, s.leases, s.settled, s.back = {}, {}, {}, {}, push_begin()
+	s.starts, s.of, s.leases, s.settled = {}, {}, {}, {}
 	local wrong = settle_plan(s, args)
 	if wrong then return fail(wrong) end
 	for _, job in ipairs(s.settled) do
@@ -326,7 +329,7 @@ local function settle(B, args)
 		end
 	end
 	leases_write(s, args[2], s.leases)
-	back_write(s, s.back)
+	if s.back then back_write(s, s.back) end
 	turn_end(s)
 	return concat(reply)
 end

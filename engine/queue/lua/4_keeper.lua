@@ -50,6 +50,7 @@ local function sweep_tail(q, list, dead)
 	while dead[#dead - n] do n = n + 1 end
 	if n == 0 then return 0 end
 	call('RPOP', q.B .. ':list:' .. list, n)
+	call('DECRBY', q.B .. ':ready', n)
 	for i = #dead - n + 1, #dead do stray_gone(q, dead[i]) end
 	return n
 end

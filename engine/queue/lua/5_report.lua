@@ -100,16 +100,15 @@ local function trim(B, args)
 end
 
 local function counts(B)
-	local queued, deferred, held = unpack(call('HMGET', B .. ':counts', unpack(PLACES)))
-	local epochs, leased = call('HKEYS', B .. ':instances'), 0
-	for _, epoch in ipairs(epochs) do
+	local leased = 0
+	for _, epoch in ipairs(call('HKEYS', B .. ':instances')) do
 		local _, open = reap_leases(B, epoch)
 		leased = leased + open
 	end
 	local oldest = call('ZRANGE', B .. ':jobs', 0, 0, 'WITHSCORES')[2]
-	return { call('ZCARD', B .. ':index:now') + call('ZCARD', B .. ':index'),
-		max(0, tonumber(queued or 0) - leased), tonumber(deferred or 0), tonumber(held or 0), leased,
-		call('XLEN', B .. ':events'), tonumber(oldest or 0) }
+	return { call('ZCARD', B .. ':index:now') + call('ZCARD', B .. ':index'), tonumber(call('GET', B .. ':ready') or 0),
+		call('ZCARD', B .. ':deferred'), call('HLEN', B .. ':held'), leased, call('XLEN', B .. ':events'),
+		tonumber(oldest or 0) }
 end
 
 local function version()
