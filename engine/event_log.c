@@ -139,11 +139,19 @@ static struct redisReply *ask(struct event_log *log, struct slice wait_ms)
 	return redis_sync_ask(log->redis, argv, 6);
 }
 
+/* The entries of the one stream that was asked for; NULL when none came. */
+static const struct redisReply *entries_of(const struct redisReply *reply)
+{
+	const struct redisReply *stream = resp_count(reply) == 1 ? resp_at(reply, 0) : NULL;
+
+	return resp_count(stream) == 2 ? resp_at(stream, 1) : NULL;
+}
+
 /* One piece of the stream into the file; how many events, -1 when it did not work. */
 static int copy_some(struct event_log *log, struct slice wait_ms)
 {
 	struct redisReply *reply = ask(log, wait_ms);
-	const struct redisReply *entries = resp_at(resp_at(reply, 0), 1);
+	const struct redisReply *entries = entries_of(reply), *entry = NULL;
 	int n = (int)resp_count(entries);
 	char why[RING_WHY_MAX];
 
@@ -152,9 +160,12 @@ static int copy_some(struct event_log *log, struct slice wait_ms)
 		n = -1;
 	}
 	outbuf_reset(&log->lines);
-	for (int i = 0; i < n; i++)
-		add_line(log, resp_at(resp_at(entries, (size_t)i), 1));
-	if (n > 0 && !write_lines(log, resp_text(resp_at(resp_at(entries, (size_t)n - 1), 0))))
+	for (int i = 0; i < n; i++) {
+		entry = resp_at(entries, (size_t)i);
+		if (resp_count(entry) == 2)
+			add_line(log, resp_at(entry, 1));
+	}
+	if (resp_count(entry) == 2 && !write_lines(log, resp_text(resp_at(entry, 0))))
 		n = -1;
 	if (!reply || n < 0) {
 		redisFree(log->redis);
