@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PARKED_MAX = 256, CHORES_MS = 10000, WEIGHT_ONE = 1 << 20 };
+enum { PARKED_MAX = 256, CHORES_MS = 10000, GROUP_MS = 1000, WEIGHT_ONE = 1 << 20 };
 
 static struct inlet *inlet_new(struct gate *gate, struct slice label, struct slice tenant)
 {
@@ -107,6 +107,7 @@ void inlets_lost(struct gate *gate)
 		struct inlet *inlet = LIST_OWNER(link, struct inlet, link);
 
 		inlet->doing_chore = false;
+		inlet->group_ms = 0;
 		inlet->gone[0] = '\0';
 		inlet->nclaims = 0;
 		LIST_EACH (of_inlet, &inlet->arrivals) {
@@ -127,8 +128,10 @@ static void hear_group(void *who, const struct redisReply *reply)
 	struct inlet *inlet = who;
 
 	inlet->has_group = stream_group_is_there(reply);
-	if (!inlet->has_group)
-		gate_complain(inlet->gate, "making a consumer group", reply);
+	if (inlet->has_group)
+		return;
+	inlet->group_ms = inlet->gate->now_ms + GROUP_MS;
+	gate_complain(inlet->gate, "making a consumer group", reply);
 }
 
 void inlets_say_groups(struct gate *gate)
@@ -138,7 +141,7 @@ void inlets_say_groups(struct gate *gate)
 
 		if (inlet->retired && inlet->narrivals == 0)
 			inlet_free(inlet);
-		else if (!inlet->has_group)
+		else if (!inlet->has_group && gate->now_ms >= inlet->group_ms)
 			stream_say_group(&gate->pipeline, &inlet->stream, &gate->reader, hear_group, inlet);
 	}
 }
