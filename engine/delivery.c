@@ -327,12 +327,14 @@ void delivery_return(struct delivery *delivery)
 void delivery_return_lane(struct worker *worker, struct lane *lane)
 {
 	struct list *link;
+	bool any = lane->nready > 0;
 
 	while ((link = list_pop(&lane->ready))) {
 		lane->nready--;
 		delivery_return(delivery_of(link));
 	}
-	scheduler_look(worker->scheduler, lane);
+	if (any) /* else nothing has changed, and a drain, which comes here every turn, would never wait */
+		scheduler_look(worker->scheduler, lane);
 }
 
 static void on_acknowledged(void *who, uint32_t mark)
