@@ -24,6 +24,7 @@ enum {
 	BUFFER_SIZE = 2048,
 	RECORDS_MAX = 32768, /* leased and in memory */
 	TURN_MS_MAX = 1000,
+	DRAIN_TURN_MS_MAX = 20,
 	CLOSE_MS = 5000,    /* for the last settlements, beyond the grace of a drain */
 	BEAT_MS_MAX = 10000 /* older than this, nothing is begun or finished (QUEUE.md) */
 };
@@ -63,7 +64,7 @@ static void on_second(struct timer *timer, uint64_t now_ms)
 	ring_timer(worker->ring, timer, now_ms + 1000);
 }
 
-static bool worker_open(struct worker *worker)
+bool worker_open(struct worker *worker)
 {
 	const struct config *config = worker->config;
 	char why[RING_WHY_MAX];
@@ -92,7 +93,9 @@ static bool worker_open(struct worker *worker)
 						     .allow_private = config->allow_private,
 						     .own_name = config->hostname,
 					     });
-	worker->scheduler = scheduler_new(&(struct scheduler_setup){slots, RECORDS_MAX, random_secret(), target_free},
+	if (!worker->seed)
+		worker->seed = random_secret();
+	worker->scheduler = scheduler_new(&(struct scheduler_setup){slots, RECORDS_MAX, worker->seed, target_free},
 					  worker_now_ms(worker));
 	struct queue_owner owner = delivery_queue_owner(worker);
 
@@ -110,8 +113,10 @@ static bool worker_open(struct worker *worker)
 	return true;
 }
 
-static void worker_close(struct worker *worker)
+void worker_close(struct worker *worker)
 {
+	if (worker->conns.taken || worker->deliveries.taken)
+		return;
 	ring_timer_stop(worker->ring, &worker->second);
 	scheduler_free(worker->scheduler);
 	mailings_free(worker);
@@ -121,6 +126,9 @@ static void worker_close(struct worker *worker)
 	dns_free(worker->dns);
 	ring_free(worker->ring);
 	underway_close(worker->underway);
+	pool_free(&worker->conns);
+	pool_free(&worker->transactions);
+	pool_free(&worker->deliveries);
 	outbuf_free(&worker->event);
 	outbuf_free(&worker->settled);
 }
@@ -176,33 +184,36 @@ static bool drain_step(struct worker *worker)
 	return worker->queue_closed;
 }
 
+bool worker_turn(struct worker *worker)
+{
+	uint64_t wait_ms = scheduler_wait_ms(worker->scheduler, worker_now_ms(worker), TURN_MS_MAX);
+
+	worker->error =
+		ring_turn(worker->ring, worker->draining && wait_ms > DRAIN_TURN_MS_MAX ? DRAIN_TURN_MS_MAX : wait_ms);
+	if (worker->error)
+		return false;
+	scheduler_tick(worker->scheduler, worker_now_ms(worker));
+	delivery_work(worker);
+	return !(worker->draining && drain_step(worker));
+}
+
 bool worker_run(struct worker *worker)
 {
-	int error = 0;
-
 	bool ok = worker_open(worker);
 
 	atomic_store(&worker->is_running, ok);
 	pthread_barrier_wait(&worker->engine->together);
 	if (!ok)
 		return false;
-	while (error == 0) {
-		uint64_t wait_ms = scheduler_wait_ms(worker->scheduler, worker_now_ms(worker), TURN_MS_MAX);
-
-		error = ring_turn(worker->ring, worker->draining && wait_ms > 20 ? 20 : wait_ms);
-		scheduler_tick(worker->scheduler, worker_now_ms(worker));
-		delivery_work(worker);
-		if (worker->draining && drain_step(worker))
-			break;
-	}
-	if (error)
+	while (worker_turn(worker))
+		;
+	if (worker->error)
 		log_error("worker %u: the kernel would not turn its io_uring any more (errno %d); the engine has to be "
 			  "restarted",
-			  worker->number, -error);
+			  worker->number, -worker->error);
 	atomic_store(&worker->is_running, false);
-	if (worker->conns.taken == 0 && worker->deliveries.taken == 0)
-		worker_close(worker);
-	return error == 0;
+	worker_close(worker);
+	return worker->error == 0;
 }
 
 struct order {

@@ -33,11 +33,22 @@ struct worker {
 	atomic_bool is_over;	/* its thread has ended */
 	atomic_bool is_running; /* its ring may be woken */
 	uint64_t drain_until_ms;
+	uint64_t seed; /* of what it leaves to chance; 0: one that nobody knows */
+	int error;     /* of the ring: why it could not go on, -errno */
 };
 
 /* Runs until drained (worker_drain) or fenced; the thread's whole life. Returns false, with a line in the log, when it
  * could not start. */
 bool worker_run(struct worker *worker);
+/* The three parts of worker_run, for a world in which several workers share a thread (tests/sim):
+ *
+ *     if (!worker_open(worker)) give up;
+ *     while (worker_turn(worker)) ...           false: it is over
+ *     worker_close(worker);                     what is still in dialogue or leased must not be freed: then it leaks
+ */
+bool worker_open(struct worker *worker);
+bool worker_turn(struct worker *worker);
+void worker_close(struct worker *worker);
 
 /* From another thread: finish what is in dialogue, give the rest back, end; at the latest at grace_ms from now. A
  * second call with 0 ends at once. `from` is a ring of the calling thread. */
