@@ -82,6 +82,11 @@ uint64_t ring_now_ms(const struct ring *ring)
 	return ring->now_ms;
 }
 
+uint64_t sim_world_wall_ms(const struct sim_world *world)
+{
+	return (uint64_t)(START_WALL_MS + (int64_t)world->now_ms + world->wall_shift_ms);
+}
+
 uint64_t ring_wall_ms(const struct ring *ring)
 {
 	return (uint64_t)(START_WALL_MS + (int64_t)ring->now_ms + ring->world->wall_shift_ms);

@@ -62,6 +62,7 @@ uint64_t sim_world_hash(const struct sim_world *world);
 /* Writes a line for all that happens from now on; NULL: no more. For the person who replays a seed. */
 void sim_world_trace(struct sim_world *world, FILE *file);
 uint64_t sim_world_now_ms(const struct sim_world *world);
+uint64_t sim_world_wall_ms(const struct sim_world *world);
 /* The wall clock jumps (by NTP, or a bad day); the monotonic one does not. */
 void sim_world_shift_wall(struct sim_world *world, int64_t ms);
 /* The dice of this world, for peers that have moods: 0 <= result < bound. */
