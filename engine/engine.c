@@ -71,9 +71,11 @@ struct running {
 	struct start start;
 	struct worker workers[WORKERS_MAX];
 	pthread_t threads[WORKERS_MAX];
-	struct ring *ring; /* owned: to wake the workers from this thread */
-	const char *path;  /* borrowed: of the configuration */
-	unsigned stops;	   /* SIGTERMs */
+	struct ring *ring;	  /* owned: to wake the workers from this thread */
+	const char *path;	  /* borrowed: of the configuration */
+	unsigned stops;		  /* SIGTERMs */
+	struct config **reloaded; /* owned: configurations read since the start */
+	unsigned nreloaded;
 	bool failed;
 };
 
@@ -130,6 +132,9 @@ static void reload(struct running *running)
 		log_error("the configuration has errors; the one in force stays");
 		return;
 	}
+	running->reloaded = realloc(running->reloaded, (running->nreloaded + 1) * sizeof(struct config *));
+	CHECK(running->reloaded != NULL);
+	running->reloaded[running->nreloaded++] = config;
 	for (unsigned i = 0; i < running->start.engine.nworkers; i++)
 		if (atomic_load(&running->workers[i].is_running))
 			worker_configure(&running->workers[i], running->ring, config);
@@ -208,6 +213,8 @@ static int run(struct running *running, const struct config *config)
 	watch(running);
 	for (unsigned i = 0; i < running->start.engine.nworkers; i++)
 		pthread_join(running->threads[i], NULL);
+	for (unsigned i = 0; i < running->start.engine.nworkers; i++)
+		worker_close(&running->workers[i]); /* only now: no worker sends letters to another any more */
 	return running->failed ? 1 : 0;
 }
 
@@ -226,6 +233,9 @@ int engine_run(struct config *config, const char *path)
 	start_undo(&running->start);
 	if (running->ring)
 		ring_free(running->ring);
+	for (unsigned i = 0; i < running->nreloaded; i++)
+		config_free(running->reloaded[i]);
+	free(running->reloaded);
 	free(running);
 	config_free(config);
 	return status;

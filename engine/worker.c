@@ -115,7 +115,7 @@ bool worker_open(struct worker *worker)
 
 void worker_close(struct worker *worker)
 {
-	if (worker->conns.taken || worker->deliveries.taken)
+	if (!worker->queue || worker->conns.taken || worker->deliveries.taken)
 		return;
 	ring_timer_stop(worker->ring, &worker->second);
 	scheduler_free(worker->scheduler);
@@ -212,7 +212,6 @@ bool worker_run(struct worker *worker)
 			  "restarted",
 			  worker->number, -worker->error);
 	atomic_store(&worker->is_running, false);
-	worker_close(worker);
 	return worker->error == 0;
 }
 

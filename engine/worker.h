@@ -38,9 +38,10 @@ struct worker {
 };
 
 /* Runs until drained (worker_drain) or fenced; the thread's whole life. Returns false, with a line in the log, when it
- * could not start. */
+ * could not start. Its ring is still there then, because other workers may send it letters until they are over too:
+ * worker_close comes after that, from any thread. */
 bool worker_run(struct worker *worker);
-/* The three parts of worker_run, for a world in which several workers share a thread (tests/sim):
+/* What worker_run is made of, for a world in which several workers share a thread (tests/sim):
  *
  *     if (!worker_open(worker)) give up;
  *     while (worker_turn(worker)) ...           false: it is over
