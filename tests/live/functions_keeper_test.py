@@ -220,6 +220,14 @@ def test_sweep_list(world):
     return s
 
 
+def test_sweep_literal(world):
+    s = world.shard()
+    s.fill("j", ["t:[IPv6:2001:db8::1]:acme:c"], expires=PAST)
+    same(s.call("sweep", 10), [1, 1])
+    same([e.data["domain"] for e in s.events() if e.type == "expired"], ["[IPv6:2001:db8::1]"])
+    return s
+
+
 def test_sweep_interrupted(world):
     """Between two calls over one list records are taken from it, given back and added."""
     s = world.shard()
@@ -274,6 +282,17 @@ def test_dirty(world):
     s.settle([s.done(taken[0], 0), s.done(taken[1], 0, "failed")])
     (_, _, _, *values), = dirty()
     same(values, ["finished", "2", "0", "0", "0", "1", "1", "0", "0", "0", "0", created, s.job("j")["finished"]])
+    s.fill("k", [L])
+    s.fill("l", [M])
+    for told in dirty():
+        same(s.call("clean", "acme:" + told[1], told[2]), 1)
+    taken = s.lease([(L, 1), (M, 1)])
+    s.settle([s.done(taken[0], 0), s.done(taken[1], 0)])
+    same(sorted(told[1] for told in dirty()), ["k", "l"], "of one batch")
+    s.begin("m", 1)
+    world.redis("DEL", s.key("job:acme:m"), s.key("jobs"))
+    same(sorted(told[1] for told in dirty()), ["k", "l"])
+    same(world.redis("SISMEMBER", s.key("dirty"), "acme:m"), 0, "forgotten with its job")
     return s
 
 
