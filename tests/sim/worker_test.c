@@ -41,7 +41,7 @@ enum {
 struct person {
 	struct sim_recipient *recipient;
 	enum receiver_word word;
-	unsigned asked, stored;
+	unsigned job, asked, stored;
 	bool refused;
 };
 
@@ -54,6 +54,7 @@ static struct scene {
 	struct receiver receivers[RECEIVERS];
 	unsigned nreceivers, ndomains, njobs, npeople, connections;
 	struct person people[PEOPLE_MAX];
+	bool own_text[JOBS]; /* each recipient of that job gets a text of his own */
 	struct config *config;
 	struct engine engine;
 	struct worker workers[2];
@@ -96,11 +97,18 @@ static enum receiver_word on_asked(void *who, unsigned number)
 
 static void on_taken(void *who, unsigned number, struct slice message)
 {
-	size_t end = sizeof(BODY_END) - 1;
+	struct person *person = &scene.people[number];
+	char text[200];
 
 	(void)who;
-	scene.people[number].stored++;
-	if (message.len < end || !slice_is(slice_skip(message, message.len - end), SLICE(BODY_END)))
+	person->stored++;
+	if (scene.own_text[person->job])
+		snprintf(text, sizeof(text), "\r\n\r\nto %s\r\n%s", person->recipient->address, BODY_END);
+	else
+		snprintf(text, sizeof(text), "\r\n\r\nto all\r\n%s", BODY_END);
+	struct slice end = slice_of(text);
+
+	if (message.len < end.len || !slice_is(slice_skip(message, message.len - end.len), end))
 		wrong("recipient %u got a message that is not what was sent", number);
 }
 
@@ -208,11 +216,12 @@ static void make_jobs(void)
 	}
 	scene.njobs = 1 + roll(JOBS);
 	for (unsigned i = 0; i < scene.njobs; i++) {
+		scene.own_text[i] = roll(2);
 		snprintf(job, sizeof(job), "j%u", i);
 		snprintf(meta, sizeof(meta),
 			 "{\"from\":\"b@sim.test\",\"campaign\":\"c%u\",\"class\":\"bulk\",\"created\":1,\"body\":\"%"
 			 "s\"}",
-			 i, sha[roll(2)]);
+			 i, sha[scene.own_text[i]]);
 		queue_sim_add_job("acme", job, slice_of(meta));
 	}
 }
@@ -239,7 +248,10 @@ static void add_person(unsigned number, uint64_t expires_ms)
 	unsigned job = roll(scene.njobs), domain = roll(scene.ndomains), word = roll(10);
 	char list[64], address[32], name[16];
 
-	*person = (struct person){.word = word == 0 ? RECEIVER_NEVER : word == 1 ? RECEIVER_LATER : RECEIVER_TAKES};
+	*person = (struct person){.job = job,
+				  .word = word == 0   ? RECEIVER_NEVER
+					  : word == 1 ? RECEIVER_LATER
+						      : RECEIVER_TAKES};
 	snprintf(list, sizeof(list), "%c:d%u.test:acme:c%u", roll(8) ? 'b' : 't', domain, job);
 	snprintf(address, sizeof(address), "r%u@d%u.test", number, domain);
 	snprintf(name, sizeof(name), "j%u", job);
