@@ -1,6 +1,7 @@
 #!lua name=hikyaku
 -- The queue: the functions inside Redis that move it. Every change of state is one call over a batch, atomic and
--- repeatable, with its events appended in the same call. Redis 7.0; FUNCTION LOAD REPLACE.
+-- repeatable, with its events appended in the same call. Redis 7.0; FUNCTION LOAD REPLACE. The parts in lua/ follow
+-- this one in the order of their names, as one text.
 --
 --     FCALL hikyaku_lease 1 hikyaku:{0} mta1 7 42 b:a.example:acme:nov 100
 --

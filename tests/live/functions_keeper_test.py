@@ -31,7 +31,8 @@ def test_fenced(world):
     refused("FENCED", s.call, "beat", "mta1", old)
     refused("FENCED", s.lease, [(L, 1)], epoch=old)
     same(s.list(L), [1, 2, 3, 4, 5])
-    same(s.settle([s.done(taken, 1), s.done(taken, 2, "", verb="b"), s.done(taken, 3, "deferred", verb="l")], epoch=old), "OSS")
+    late = [s.done(taken, 1), s.done(taken, 2, "", verb="b"), s.done(taken, 3, "deferred", verb="l")]
+    same(s.settle(late, epoch=old), "OSS")
     same(s.broken(), [])
     same(s.counters("j"), {"queued": 4, "delivered": 2})
     same(s.register(instance="mta2", sure=0)[0], b"OK")
@@ -198,7 +199,8 @@ def test_sweep_list(world):
     """A whole list that has expired goes; one with some expired keeps the others, in order."""
     s = world.shard()
     s.begin("j", 12)
-    s.expand("j", 0, [s.item("j", i, L, expires=PAST, extras=pack((b"t", b"e", b'450 "busy" \xc3\xa4'))) for i in range(5)] +
+    said = pack((b"t", b"e", b'450 "busy" \xc3\xa4'))
+    s.expand("j", 0, [s.item("j", i, L, expires=PAST, extras=said) for i in range(5)] +
              [s.item("j", 5 + i, M, expires=PAST if i in (0, 2, 3, 6) else FAR) for i in range(7)])
     looks = []
     while s.call("sweep", 4)[0] or len(looks) < 8:
@@ -381,7 +383,8 @@ def test_redis_crash(world):
         s.register()
         s.fill("j", [L] * 5)
         taken = s.lease([(L, 4)])[0]
-        s.settle([s.done(taken, 0), s.done(taken, 1, "deferred", verb="l", delay=100000), s.done(taken, 2, "held", verb="h")])
+        s.settle([s.done(taken, 0), s.done(taken, 1, "deferred", verb="l", delay=100000),
+                  s.done(taken, 2, "held", verb="h")])
         before = sorted(s.everything(), key=str)
         server.kill()
         server.start()
@@ -395,8 +398,8 @@ def test_redis_crash(world):
 
 def test_keys(world):
     """All keys of all tests begin with their shard's name, so that a cluster has them in one slot."""
-    strange = [k for k in world.redis("KEYS", "*") if not k.startswith((b"hikyaku:{", b"hikyaku:jobs", b"hikyaku:full"))]
-    same(strange, [])
+    known = b"hikyaku:{", b"hikyaku:jobs", b"hikyaku:full"
+    same([key for key in world.redis("KEYS", "*") if not key.startswith(known)], [])
     same(all(b"}:" in k for k in world.redis("KEYS", "hikyaku:{*")), True)
 
 

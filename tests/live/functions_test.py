@@ -24,7 +24,8 @@ def test_submit(world):
     entry = submit(' \r\n{"id":"a"}')
     raw = submit('{"id":"b"}', b"From: a\r\n\r\n\0\xff")
     entries = world.redis("XRANGE", "hikyaku:jobs", "-", "+")
-    same(entries, [[entry, [b"job", b' \r\n{"id":"a"}']], [raw, [b"job", b'{"id":"b"}', b"raw", b"From: a\r\n\r\n\0\xff"]]])
+    same(entries, [[entry, [b"job", b' \r\n{"id":"a"}']],
+                   [raw, [b"job", b'{"id":"b"}', b"raw", b"From: a\r\n\r\n\0\xff"]]])
     for words in ([], ["[1]"], [""], ["x{}"], ["{}", "raw", "more"]):
         refused("SHAPE", submit, *words)
     refused("TOOBIG", submit, "{" + " " * (8 << 20))
@@ -107,7 +108,7 @@ def test_all_rejected(world):
     event = s.events()[-1]
     same((event.type, event.to, event.data["rejected"], event.data["total"], event.data["delivered"]),
          ("finished", "", 2, 2, 0))
-    same((event.data["tags"], event.data["campaign"], event.data["class"], event.data["v"]), ({"k": []}, "c", "bulk", 1))
+    same([event.data[k] for k in ("tags", "campaign", "class", "v")], [{"k": []}, "c", "bulk", 1])
     assert abs(event.data["time"] / 1000 - time.time()) < 5
     return s
 

@@ -17,7 +17,8 @@ PLACES = ("queued", "deferred", "held")
 TENANT = "acme"
 FAR = 4000000000  # seconds: nothing in a test expires by accident
 
-Record = collections.namedtuple("Record", "recoveries attempt index expires queued accept first tenant job address extras")
+Record = collections.namedtuple(
+    "Record", "recoveries attempt index expires queued accept first tenant job address extras")
 Taken = collections.namedtuple("Taken", "list remaining records lease")
 Event = collections.namedtuple("Event", "id type job to data")
 
@@ -91,7 +92,8 @@ class Shard:
         if number is None:
             self.number += 1
             number = self.number
-        flat = self.call("lease", instance or self.instance, epoch or self.epoch, number, *[w for want in wants for w in want])
+        flat = self.call("lease", instance or self.instance, epoch or self.epoch, number,
+                         *[word for want in wants for word in want])
         taken, at = [], 0
         while at < len(flat):
             name, remaining, got = flat[at:at + 3]
@@ -112,8 +114,8 @@ class Shard:
 
     def settle_item(self, verb, lease, position, name, data, type="", delay=0, record=b"", before=("", ""), event="e"):
         read = record_read(data)
-        item = [lease, position, verb.upper() if before[0] else verb, read.tenant, read.job, read.index, type, read.address,
-                '{"v":1,"event":"%s"}' % event if type else ""]
+        item = [lease, position, verb.upper() if before[0] else verb, read.tenant, read.job, read.index, type,
+                read.address, '{"v":1,"event":"%s"}' % event if type else ""]
         return item + ([delay, name, record] if verb in "lhb" else []) + (list(before) if before[0] else [])
 
     def done(self, taken, i, type="delivered", verb="f", **more):
@@ -123,7 +125,8 @@ class Shard:
         return self.settle_item(verb, taken.lease, position, taken.list, data, type=type, **more)
 
     def settle(self, items, epoch=None, instance=None):
-        reply = self.call("settle", instance or self.instance, epoch or self.epoch, *[word for item in items for word in item])
+        reply = self.call("settle", instance or self.instance, epoch or self.epoch,
+                          *[word for item in items for word in item])
         return reply.decode()
 
     def changed(self, since=0, most=100000):
@@ -135,7 +138,8 @@ class Shard:
         found = []
         for entry, flat in self.redis("XRANGE", self.key("events"), start, "+") or []:
             fields = {k.decode(): v.decode() for k, v in pairs(flat)}
-            found.append(Event(entry.decode(), fields["type"], fields["job"], fields["to"], json.loads(fields["data"] or "{}")))
+            found.append(Event(entry.decode(), fields["type"], fields["job"], fields["to"],
+                               json.loads(fields["data"] or "{}")))
             self.told = entry.decode()
         return found
 
@@ -219,7 +223,8 @@ class Shard:
         if self.bits("waits", job) != {i for i, p in live.items() if p[0][0] == "deferred"}:
             wrong.append("%s: waits says %s" % (job, self.bits("waits", job)))
         is_over = len(final) == int(hash_["total"]) == int(hash_["cursor"])
-        if is_over != ("finished" in hash_) or is_over != (self.redis("TTL", self.key("job:%s:%s" % (TENANT, job))) > 0):
+        forgets = self.redis("TTL", self.key("job:%s:%s" % (TENANT, job))) > 0
+        if not is_over == ("finished" in hash_) == forgets:
             wrong.append("%s: finished is %s, %d of %s final" % (job, hash_.get("finished"), len(final), hash_["total"]))
         return wrong
 

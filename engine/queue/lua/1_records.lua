@@ -18,7 +18,8 @@ local function record_read(record, list)
 	return { bytes = record, list = list, recoveries = recoveries, attempt = attempt, index = index,
 		expires = record_expires(record), queued = queued + queued_high * 4294967296,
 		accept = accept + accept_high * 4294967296, first = first, tenant = sub(record, 37, 36 + tenant),
-		job = sub(record, 37 + tenant, at - 1), address = sub(record, at, at + address - 1), extras = at + address }
+		job = sub(record, 37 + tenant, at - 1), address = sub(record, at, at + address - 1),
+		extras = at + address }
 end
 
 -- The value of that name in the record's pack.
@@ -73,7 +74,7 @@ local function push_add(push, list, record, expires)
 	push.n, push.at[list], push.lists[at], push.records[at], push.expires[at] = at, at, list, { record }, expires
 end
 
--- Were empty: into the index, with a number that is theirs alone, so that whoever asks what changed can be cut anywhere.
+-- Were empty: into the index, with a number that is theirs alone, so that what has changed can be told in pieces.
 local function lists_index(q, lists)
 	local seq, now, bulk = call('INCRBY', q.B .. ':seq', #lists) - #lists, {}, {}
 	for i, list in ipairs(lists) do
@@ -85,7 +86,7 @@ local function lists_index(q, lists)
 	if #bulk > 0 then call('ZADD', q.B .. ':index', unpack(bulk)) end
 end
 
--- Lists that were not empty are told of apart: their expiry hardly ever changes, and then nothing is written to the AOF.
+-- Lists that were not empty are told of apart: their expiry hardly ever changes, and then the AOF is told nothing.
 local function push_write(q, push, command)
 	local prefix, lists, expires = q.B .. ':list:', push.lists, push.expires
 	local fresh, first, later, total, ms, text = {}, {}, {}, 0, nil, nil
@@ -129,10 +130,15 @@ local function bits_set(key, indexes)
 	call('BITFIELD', key, unpack(ops))
 end
 
+-- Is it this job's, and not that of an older one of its name?
+local function record_is_of(job, record)
+	return job and tonumber(job.accept) == record.accept
+end
+
 -- Is this record alive? Asked where B:strays says that some are not: its job may be long gone, or another of its name.
 local function record_is_alive(q, record)
 	local job = job_get(q, record.tenant, record.job)
-	return job and tonumber(job.accept) == record.accept and call('GETBIT', job.bits, record.index) == 0
+	return record_is_of(job, record) and call('GETBIT', job.bits, record.index) == 0
 end
 
 -- A dead record was met and is gone now. The job may be gone, too, so the number is kept by name.

@@ -7,12 +7,13 @@ local function submit(stream, args)
 	elseif raw and #raw > SUBMIT_RAW_MAX then
 		return fail('TOOBIG raw has ' .. #raw .. ' bytes, at most ' .. SUBMIT_RAW_MAX .. ' are taken')
 	elseif not find(job, '^[ \t\r\n]*{') or #args > 2 then
-		return fail('SHAPE expected JOB [RAW], JOB a JSON object, found ' .. #args .. ' arguments, the first beginning ' ..
-			quote(sub(job, 1, 20)))
+		return fail('SHAPE expected JOB [RAW], JOB a JSON object, found ' .. #args ..
+			' arguments, the first beginning ' .. quote(sub(job, 1, 20)))
 	end
 	local entries = call('XLEN', stream)
 	if entries >= SUBMIT_ENTRIES_MAX then
-		return fail('FULL retry_ms=1000 ' .. entries .. ' jobs wait in ' .. stream .. ' already; submit again later')
+		return fail('FULL retry_ms=1000 ' .. entries .. ' jobs wait in ' .. stream ..
+			' already; submit again later')
 	end
 	if raw then return call('XADD', stream, '*', 'job', job, 'raw', raw) end
 	return call('XADD', stream, '*', 'job', job)
@@ -66,8 +67,8 @@ local function expand_sort(args, plan)
 		elseif FINAL[kind] and find(delay, '^%d+$') and #delay <= INDEX_DIGITS_MAX then
 			finals[#finals + 1] = at
 		else
-			return 'SHAPE item ' .. (at - 5) / 5 .. ': expected q with a record, or a final type with an index; found ' .. kind ..
-				' with ' .. quote(delay)
+			return 'SHAPE item ' .. (at - 5) / 5 ..
+				': expected q with a record, or a final type with an index; found ' .. kind .. ' with ' .. quote(delay)
 		end
 	end
 	return nil
@@ -103,12 +104,15 @@ end
 local function expand(B, args)
 	local q, from, to = turn_begin(B), tonumber(args[3]), tonumber(args[4])
 	local job = job_get(q, args[1], args[2])
-	if not job then return fail('NOJOB ' .. args[1] .. ':' .. args[2] .. ' has not begun, or was finished long ago') end
+	if not job then
+		return fail('NOJOB ' .. args[1] .. ':' .. args[2] .. ' has not begun, or was finished long ago')
+	end
 	local cursor, total = tonumber(job.cursor), tonumber(job.total)
 	if from ~= cursor or from == to then return cursor end
 	if to < from or to > total or to - from > EXPAND_MAX or #args ~= 4 + 5 * (to - from) then
-		return fail('SHAPE expected items ' .. from .. ' to ' .. to .. ' of ' .. total .. ', five arguments each, at most ' ..
-			EXPAND_MAX .. ' items; found ' .. #args - 4 .. ' arguments')
+		return fail('SHAPE expected items ' .. from .. ' to ' .. to .. ' of ' .. total ..
+			', five arguments each, at most ' .. EXPAND_MAX .. ' items; found ' .. #args - 4 ..
+			' arguments')
 	end
 	local plan = { push = push_begin(), waiting = {}, finals = {} }
 	local wrong = expand_sort(args, plan)

@@ -134,7 +134,8 @@ local function lease(B, args)
 	if s.position > 0 then
 		local odd = s.position % 8
 		call('RPUSH', key, unpack(s.kept))
-		call('HSET', open, number, rep('\255', (s.position - odd) / 8) .. (odd > 0 and char(MASK[odd] - 1) or ''))
+		call('HSET', open, number,
+			rep('\255', (s.position - odd) / 8) .. (odd > 0 and char(MASK[odd] - 1) or ''))
 	end
 	turn_end(s)
 	return s.reply
@@ -147,7 +148,7 @@ end
 local function item_wrong(args, at, verb)
 	local length = ITEM[verb]
 	if not length or at + length > #args + 1 then
-		return 'SHAPE expected an item of nine arguments for verb f, of twelve for l, h and b, two more for a capital ' ..
+		return 'SHAPE expected nine arguments for verb f, twelve for l, h and b, two more for a capital ' ..
 			'letter; found verb ' .. quote(verb or '') .. ' and ' .. #args - at + 1 .. ' arguments'
 	elseif (verb == 'f' or verb == 'F') and not FINAL[args[at + 6]] then
 		return 'SHAPE expected a final type for verb f; found ' .. quote(args[at + 6])
@@ -168,11 +169,13 @@ local function settle_plan(s, args)
 	local last = #args
 	while at <= last do
 		local verb, index, wrong = args[at + 2], args[at + 5], nil
-		if verb ~= 'f' or not FINAL[args[at + 6]] or at + 8 > last or #index == 0 or #index > INDEX_DIGITS_MAX then
+		if verb ~= 'f' or not FINAL[args[at + 6]] or at + 8 > last or #index == 0 or
+			#index > INDEX_DIGITS_MAX then
 			wrong = item_wrong(args, at, verb)
 		end
 		if wrong or n == BATCH_MAX then
-			return wrong or 'SHAPE expected at most ' .. BATCH_MAX .. ' items; found ' .. last - 2 .. ' arguments'
+			return wrong or
+				'SHAPE expected at most ' .. BATCH_MAX .. ' items; found ' .. last - 2 .. ' arguments'
 		end
 		if id ~= args[at + 4] or tenant ~= args[at + 3] then
 			tenant, id = args[at + 3], args[at + 4]
@@ -187,7 +190,8 @@ local function settle_plan(s, args)
 		if job then
 			local ops, o = job.ops, job.nops
 			if verb == 'f' or verb == 'F' then
-				ops[o + 1], ops[o + 2], ops[o + 3], ops[o + 4], job.nops = 'SET', 'u1', index, '1', o + 4
+				ops[o + 1], ops[o + 2], ops[o + 3], ops[o + 4] = 'SET', 'u1', index, '1'
+				job.nops = o + 4
 			else
 				ops[o + 1], ops[o + 2], ops[o + 3], job.nops = 'GET', 'u1', index, o + 3
 			end
@@ -200,7 +204,9 @@ local function settle_plan(s, args)
 		end
 		at = at + ITEM[verb]
 	end
-	if find(concat(indexes), '%D') then return 'SHAPE expected indexes of recipients; found ' .. concat(indexes, ' ') end
+	if find(concat(indexes), '%D') then
+		return 'SHAPE expected indexes of recipients; found ' .. concat(indexes, ' ')
+	end
 	for i, bits in ipairs(call('HMGET', s.B .. ':open:' .. args[2], unpack(names))) do
 		leases[names[i]] = bits and { name = names[i], bytes = { byte(bits, 1, -1) } }
 	end

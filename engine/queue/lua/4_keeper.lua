@@ -9,7 +9,7 @@ local function due_take(q, most)
 	for _, member in ipairs(members) do
 		local record = record_split(member)
 		local job = job_get(q, record.tenant, record.job)
-		local waits = job and tonumber(job.accept) == record.accept and call('SETBIT', job.waits, record.index, 0) == 1
+		local waits = record_is_of(job, record) and call('SETBIT', job.waits, record.index, 0) == 1
 		if not waits then
 			stray_gone(q, record)
 		elseif record.expires > turn_ms(q) then
@@ -70,7 +70,7 @@ local function sweep_list(q, list, most, offset, earliest)
 			local record = record_read(bytes, list)
 			local job = job_get(q, record.tenant, record.job)
 			dead[i] = record
-			if job and tonumber(job.accept) == record.accept and record_expire(q, job, record, 'queued') then
+			if record_is_of(job, record) and record_expire(q, job, record, 'queued') then
 				job.strays, expired = job.strays + 1, expired + 1
 			end
 		end
@@ -144,10 +144,12 @@ end
 -- The record's dialogue was under way when its engine died: what that makes of it.
 local function reap_begun(q, job, record, push, policy)
 	local first = record.first > 0 and record.first or max(floor((turn_ms(q) - record.queued) / 1000) + 1, 1)
-	local bytes = write('<BBH', byte(record.bytes), min(record.recoveries + 1, 255), min(record.attempt + 1, 65535)) ..
-		sub(record.bytes, 5, 28) .. write('<I', first) .. sub(record.bytes, 33)
+	local recoveries, attempt = min(record.recoveries + 1, 255), min(record.attempt + 1, 65535)
+	local bytes = write('<BBH', byte(record.bytes), recoveries, attempt) .. sub(record.bytes, 5, 28) ..
+		write('<I', first) .. sub(record.bytes, 33)
 	record = record_read(bytes, record.list)
-	record_event(q, job, record, 'uncertain', ',"stage":"eom","origin":"local","scope":"connection","category":"undetermined"')
+	record_event(q, job, record, 'uncertain',
+		',"stage":"eom","origin":"local","scope":"connection","category":"undetermined"')
 	if policy == 'assume-delivered' then
 		call('SETBIT', job.bits, record.index, 1)
 		job_count(job, 'queued', -1)
@@ -156,7 +158,8 @@ local function reap_begun(q, job, record, push, policy)
 	elseif policy == 'hold' or record.recoveries >= HELD_AT then
 		held_add(q, job, record.index, record.list, bytes)
 		job_count(job, 'queued', -1)
-		record_event(q, job, record, 'held', ',"stage":"queue","origin":"local","category":"undetermined","rule":"' ..
+		record_event(q, job, record, 'held',
+			',"stage":"queue","origin":"local","category":"undetermined","rule":"' ..
 			(record.recoveries >= HELD_AT and 'poison' or 'uncertain') .. '"')
 	else
 		push_add(push, record.list, bytes, record.expires)
@@ -193,8 +196,8 @@ local function reap_fence(B, instance, seen)
 	if not epoch then return 'SHAPE expected an epoch, or what register gave as seen; found ' .. quote(seen) end
 	if holder ~= instance or current ~= epoch then return nil, epoch end
 	if beat_seen ~= last then
-		return 'ALIVE engine ' .. instance .. ' holds ' .. B .. ' under epoch ' .. epoch .. ' and its beat is ' .. last ..
-			'; it must be seen unchanged for 15 s first'
+		return 'ALIVE engine ' .. instance .. ' holds ' .. B .. ' under epoch ' .. epoch ..
+			' and its beat is ' .. last .. '; it must be seen unchanged for 15 s first'
 	end
 	call('HDEL', B .. ':holder', 'instance', 'epoch')
 	return nil, epoch
@@ -217,7 +220,8 @@ end
 
 -- Newest lease first and last position first: pushed to the heads of the lists in this order they are in the old one.
 local function reap(B, args)
-	local q, instance, most, policy, begun = turn_begin(B), args[1], min(tonumber(args[3]), REAP_MAX), args[4], args[5]
+	local q, instance, policy, begun = turn_begin(B), args[1], args[4], args[5]
+	local most = min(tonumber(args[3]), REAP_MAX)
 	local wrong, epoch = reap_fence(B, instance, args[2])
 	if wrong then return fail(wrong) end
 	if call('HGET', B .. ':instances', epoch) ~= instance then return { 0, 0 } end

@@ -106,9 +106,9 @@ local function counts(B)
 		leased = leased + open
 	end
 	local oldest = call('ZRANGE', B .. ':jobs', 0, 0, 'WITHSCORES')[2]
-	return { call('ZCARD', B .. ':index:now') + call('ZCARD', B .. ':index'), tonumber(call('GET', B .. ':ready') or 0),
-		call('ZCARD', B .. ':deferred'), call('HLEN', B .. ':held'), leased, call('XLEN', B .. ':events'),
-		tonumber(oldest or 0) }
+	return { call('ZCARD', B .. ':index:now') + call('ZCARD', B .. ':index'),
+		tonumber(call('GET', B .. ':ready') or 0), call('ZCARD', B .. ':deferred'), call('HLEN', B .. ':held'), leased,
+		call('XLEN', B .. ':events'), tonumber(oldest or 0) }
 end
 
 local function version()
