@@ -43,7 +43,7 @@ struct inlet {
 	uint64_t pass;		     /* its turns so far, divided by its weight */
 	bool doing_chore;	     /* its answer is outstanding */
 	bool has_group, retired;     /* retired: the configuration has it no more */
-	uint64_t group_ms;	     /* not to be made before, since it could not be */
+	uint64_t group_ms;	     /* not to be asked for before */
 	uint64_t chores_ms;	     /* when to look for entries of engines that are gone */
 	char gone[128];		     /* such an engine; empty: none */
 	char claims[STREAM_CLAIM_MAX][STREAM_ID_MAX];

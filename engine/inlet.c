@@ -96,6 +96,7 @@ void inlets_regroup(struct gate *gate)
 		struct inlet *inlet = LIST_OWNER(link, struct inlet, link);
 
 		inlet->has_group = false;
+		inlet->group_ms = 0;
 		stream_again_from_start(&inlet->stream);
 	}
 }
@@ -107,7 +108,6 @@ void inlets_lost(struct gate *gate)
 		struct inlet *inlet = LIST_OWNER(link, struct inlet, link);
 
 		inlet->doing_chore = false;
-		inlet->group_ms = 0;
 		inlet->gone[0] = '\0';
 		inlet->nclaims = 0;
 		LIST_EACH (of_inlet, &inlet->arrivals) {
@@ -128,10 +128,8 @@ static void hear_group(void *who, const struct redisReply *reply)
 	struct inlet *inlet = who;
 
 	inlet->has_group = stream_group_is_there(reply);
-	if (inlet->has_group)
-		return;
-	inlet->group_ms = inlet->gate->now_ms + GROUP_MS;
-	gate_complain(inlet->gate, "making a consumer group", reply);
+	if (!inlet->has_group)
+		gate_complain(inlet->gate, "making a consumer group", reply);
 }
 
 void inlets_say_groups(struct gate *gate)
@@ -139,10 +137,12 @@ void inlets_say_groups(struct gate *gate)
 	LIST_EACH (link, &gate->inlets) {
 		struct inlet *inlet = LIST_OWNER(link, struct inlet, link);
 
-		if (inlet->retired && inlet->narrivals == 0)
+		if (inlet->retired && inlet->narrivals == 0) {
 			inlet_free(inlet);
-		else if (!inlet->has_group && gate->now_ms >= inlet->group_ms)
+		} else if (!inlet->has_group && gate->now_ms >= inlet->group_ms) {
+			inlet->group_ms = gate->now_ms + GROUP_MS;
 			stream_say_group(&gate->pipeline, &inlet->stream, &gate->reader, hear_group, inlet);
+		}
 	}
 }
 
