@@ -158,6 +158,22 @@ static void on_received(struct op *op, int result)
 	conn_turn(conn);
 }
 
+/* A window is only tried where the configuration allows it, and only opens when a refused recipient's message was
+ * swallowed as it should be; so the probe needs an address that nobody can have (DESIGN: the ladder). */
+static struct slice probe_address(struct conn *conn)
+{
+	struct list *link = list_first(&conn->lane->ready);
+
+	if (conn->limits.window_max <= 1 || conn->host->window_proved || !link)
+		return SLICE_NONE;
+	const struct domain *domain = delivery_of(link)->domain;
+	int n = snprintf(conn->probe, sizeof(conn->probe), "window-probe-%016llx@%.*s",
+			 (unsigned long long)random_next(scheduler_random(conn->worker->scheduler)),
+			 SLICE_ARG(domain->name));
+
+	return n > 0 && (size_t)n < sizeof(conn->probe) ? (struct slice){conn->probe, (size_t)n} : SLICE_NONE;
+}
+
 static void conn_greet(struct conn *conn)
 {
 	struct worker *worker = conn->worker;
@@ -167,11 +183,13 @@ static void conn_greet(struct conn *conn)
 		.limits = &conn->limits,
 		.no_pipelining = conn->host->pipelining_broken,
 		.always_rset = conn->host->rset_needed,
+		.window_proved = conn->host->window_proved,
 	};
 
 	conn->limits = target->limits;
 	conn->limits.messages_max = conn->lane->limits.messages_per_connection;
 	conn->limits.window_max = conn->host->window_broken ? 1 : conn->lane->limits.window;
+	setup.probe_recipient = probe_address(conn);
 	conn->state = CONN_TALKING;
 	conn->greeted++;
 	stat_add(worker->stats, STAT_CONNECTED, 1);
@@ -332,6 +350,7 @@ static void conn_remember(struct conn *conn)
 	host->rset_needed |= session_found_rset_needed(&conn->session);
 	host->pipelining_broken |= session_found_pipelining_broken(&conn->session);
 	host->window_broken |= session_found_window_broken(&conn->session);
+	host->window_proved |= session_found_window_proved(&conn->session);
 }
 
 static void conn_speak(struct conn *conn)

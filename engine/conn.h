@@ -41,6 +41,7 @@ struct conn {
 	unsigned given;		/* in all */
 	uint64_t number, idle_until_ms;
 	char local[ADDRESS_TEXT_MAX], remote[ADDRESS_TEXT_MAX];
+	char probe[320];	/* the address a window is probed with */
 	struct outcome failure; /* why the last route did not work */
 	char failure_text[256];
 };

@@ -11,7 +11,7 @@ struct host {
 	uint64_t used_ms;
 	uint64_t dead_until_ms; /* it did not answer: others are tried first till then */
 	unsigned failures;	/* in a row */
-	bool rset_needed, pipelining_broken, window_broken;
+	bool rset_needed, pipelining_broken, window_broken, window_proved;
 };
 
 /* The host at that address, made if it is new; counted until host_release. */
