@@ -51,12 +51,12 @@ $(BUILD)/engine/queue/queue_lua.o: engine/queue/queue.lua $(sort $(wildcard engi
 
 # A bench or test program of several files has the others in a folder of its name.
 .SECONDEXPANSION:
-$(BUILD)/bin/%: $(BUILD)/bench/%.o $$(addprefix $(BUILD)/,$$(addsuffix .o,$$(basename $$(wildcard bench/$$*/*.c)))) $(library)
+$(BUILD)/bin/%: $(BUILD)/bench/%.o $$(addprefix $$(BUILD)/,$$(addsuffix .o,$$(basename $$(wildcard bench/$$*/*.c)))) $(library)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(BUILD)/tests/live/%_tool: $(BUILD)/tests/live/%_tool.o $(library)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-$(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $$(addprefix $(BUILD)/,$$(addsuffix .o,$$(basename $$(wildcard tests/unit/$$*/*.c)))) $(library)
+$(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $$(addprefix $$(BUILD)/,$$(addsuffix .o,$$(basename $$(wildcard tests/unit/$$*/*.c)))) $(library)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 $(BUILD)/tests/sim/%_test: $(BUILD)/tests/sim/%_test.o $(sim_objs) $(library)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
