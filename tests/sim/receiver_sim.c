@@ -200,9 +200,10 @@ static void hear_rcpt(struct call *call, struct slice line)
 	struct receiver *receiver = call->receiver;
 	unsigned number = 0;
 	char text[64];
+	bool probe = slice_starts(line, SLICE("RCPT TO:<window-probe-"));
 
 	snprintf(text, sizeof(text), "%.*s", SLICE_ARG(line));
-	if (sscanf(text, "RCPT TO:<r%u@", &number) != 1)
+	if (!probe && sscanf(text, "RCPT TO:<r%u@", &number) != 1)
 		complain(call, "what is this: %s", text);
 	if (!call->mail) {
 		if (!call->mail_refused || !receiver->pipelining)
@@ -212,6 +213,10 @@ static void hear_rcpt(struct call *call, struct slice line)
 	}
 	if (receiver->rcpt_max && ++call->nrcpt > receiver->rcpt_max)
 		complain(call, "%u recipients of a message", call->nrcpt);
+	if (probe) { /* nobody has that address */
+		say(call, 550, "of RCPT");
+		return;
+	}
 	unsigned code = say(call, codes[receiver->asked(receiver->who, number)], "of RCPT");
 
 	if (code == 250 && call->ntaken < RCPT_MAX)
