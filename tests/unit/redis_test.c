@@ -211,6 +211,11 @@ static void test_blocking(void **state)
 	reply = redis_sync_reply(redis);
 	assert_true(slice_is(resp_text(reply), SLICE("v\0w")));
 	freeReplyObject(reply);
+	/* A write to a connection that is closed is an error, and no signal. */
+	freeReplyObject(redis_sync_ask(redis, (struct slice[]){SLICE("QUIT")}, 1));
+	poll(NULL, 0, 20);
+	assert_null(redis_sync_ask(redis, (struct slice[]){SLICE("PING")}, 1));
+	assert_string_not_equal(redis_sync_why(redis, NULL, why), "");
 	redisFree(redis);
 	server.password = SLICE("wrong");
 	server.user = SLICE("ann");
