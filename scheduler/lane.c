@@ -9,7 +9,7 @@
 
 enum {
 	WINDOW_FIRST = 2,
-	DEPTH_FIRST = 4,
+	DEPTH_FIRST = 8,
 	DEPTH_MAX = 64,
 	GOAL_MAX = 256 /* one lease brings no more */,
 	SUPPLY_S = 10,
@@ -84,7 +84,7 @@ unsigned lane_supply_goal(const struct lane *lane)
 	unsigned sent = most(lane->sent_last_second, lane->sent_in_second);
 
 	/* Never more than it can send in SUPPLY_S, judged by the last second and by the configured rate. */
-	goal = least(goal, most(connections * 2, sent * SUPPLY_S));
+	goal = least(goal, most(lane->failures ? 2 : connections * DEPTH_FIRST, sent * SUPPLY_S));
 	if (lane->pace.count) {
 		uint64_t rate = lane->pace.count * SUPPLY_S * 1000000 / lane->pace.period_us;
 
