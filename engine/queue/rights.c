@@ -51,5 +51,9 @@ bool rights_check(const struct rights *rights, struct slice tenant, struct slice
 	if (found && pool.len && found->npools && !is_listed(pool, found->pools, found->npools))
 		return refuse(refusal, "E_POOL", "pool", "tenant \"%.*s\" may not use pool \"%.*s\"", SLICE_ARG(tenant),
 			      SLICE_ARG(pool));
+	if (pool.len) /* ignored, its mail would leave from addresses that were not asked for */
+		return refuse(refusal, "E_NOT_YET", "pool",
+			      "a job cannot choose its pool yet; leave it out, and the pool of the tenant, domain or "
+			      "site holds");
 	return true;
 }

@@ -427,18 +427,17 @@ def killed_redis():
 @check
 def begun_is_never_refused():
     "a job that began is not refused by the configuration that follows"
-    pool = 'pool "bulk" { source "s" {} }\nsource "s" { address = "127.0.0.1" }\n'
-    with World(pool, "high-water = 1000") as w:
-        w.submit(good(id="b", pool="bulk", message="tpl", to=["u%d@d.test" % i for i in range(6000)], vars={"name": "x"}), raw=None)
-        w.submit({"store": "tpl", "message": MESSAGE}, raw=None)
-        need(w.wait(lambda: int(w.job(":b").get("queued", 0)) > 0), w.job(":b"))
+    with World('tenant "acme" { weight = 3 }\n', "high-water = 1000") as w:
+        w.submit(good(id="b", tenant="acme", message="tpl", to=["u%d@d.test" % i for i in range(6000)], vars={"name": "x"}), raw=None)
+        w.submit({"store": "tpl", "tenant": "acme", "message": MESSAGE}, raw=None)
+        need(w.wait(lambda: int(w.job("acme:b").get("queued", 0)) > 0), w.job("acme:b"))
         w.kill()
-        w.configure('', "high-water = 100000")
-        w.submit({"store": "tpl", "message": dict(MESSAGE, text="{{other}}")}, raw=None)
+        w.configure('tenant "other" { weight = 1 }\n', "high-water = 100000")
+        w.submit({"store": "tpl", "tenant": "acme", "message": dict(MESSAGE, text="{{other}}")}, raw=None)
         w.start()
         w.settled()
-        need(w.job(":b")["queued"] == "6000", w.job(":b"), w.rejected())
-        need(not w.rejected(), w.rejected())
+        need(w.job("acme:b")["queued"] == "6000", w.job("acme:b"), w.rejected())
+        need([r["job"] for r in w.rejected()] == [""], "only what came later is refused:", w.rejected())
 
 
 @check

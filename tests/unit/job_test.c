@@ -148,6 +148,7 @@ static void identity(void **state)
 		{JOB(",\"tenant\":\"a:b\""), "E_NAME", "tenant"},
 		{JOB(",\"tenant\":\"a/b\""), "E_NAME", "tenant"},
 		{JOB(",\"pool\":\"nowhere\""), "E_POOL", "pool"}, /* 49 */
+		{JOB(",\"pool\":\"bulk\""), "E_NOT_YET", "pool"},
 		{JOB(",\"campaign\":\"a\\tb\""), "E_CONTROL", "campaign"},
 		{JOB(",\"class\":\"urgent\""), "E_RANGE", "class"}, /* 50 */
 		{JOB(",\"class\":true"), "E_TYPE", "class"},
@@ -345,7 +346,7 @@ static void whole_job(void **state)
 		"\"tags\":{\"list\":\"x\"},\"from\":\"\",\"headers\":{\"X-A\":\"1\",\"X-B\":[\"2\",\"3\"]},"
 		"\"not_before\":\"2026-11-25T09:00:00Z\",\"expires\":1795683600000}],"
 		"\"vars\":{\"name\":\"friend\"},\"campaign\":\"nov\",\"tenant\":\"acme\",\"class\":\"transactional\","
-		"\"pool\":\"bulk\",\"expires\":\"2026-11-26T09:00:00Z\",\"tags\":{\"a\":[1,true]},\"merge\":true}";
+		"\"expires\":\"2026-11-26T09:00:00Z\",\"tags\":{\"a\":[1,true]},\"merge\":true}";
 	struct job job;
 	struct refusal refusal;
 	struct pack_entry entry;
