@@ -5,6 +5,7 @@
 #include "delivery.h"
 
 #include "base/check.h"
+#include "queue/variables.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -92,37 +93,12 @@ static struct slice text_of(struct mailing *mailing, const json_t *meta, const c
 	return arena_copy(&mailing->arena, (struct slice){json_string_value(value), json_string_length(value)});
 }
 
-static void pack_vars(struct outbuf *vars, const json_t *object)
-{
-	const char *name;
-	json_t *value;
-
-	json_object_foreach((json_t *)object, name, value)
-	{
-		if (strlen(name) > 255)
-			continue;
-		if (json_is_string(value)) {
-			struct slice text = {json_string_value(value), json_string_length(value)};
-
-			pack_add(vars, PACK_TEXT, slice_of(name), text);
-			continue;
-		}
-		char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-
-		CHECK(text != NULL);
-		pack_add(vars,
-			 json_is_null(value)				 ? PACK_NULL
-			 : json_is_object(value) || json_is_array(value) ? PACK_JSON
-									 : PACK_LITERAL,
-			 slice_of(name), json_is_null(value) ? SLICE_NONE : slice_of(text));
-		free(text);
-	}
-}
-
 static bool mailing_read(struct mailing *mailing, struct slice value, struct slice *sha)
 {
 	json_t *meta = json_loadb(value.ptr, value.len, 0, NULL);
-	json_t *tags = json_object_get(meta, "tags");
+	json_t *tags = json_object_get(meta, "tags"), *vars = json_object_get(meta, "vars");
+	struct refusal refusal;
+	bool whole;
 
 	if (!json_is_object(meta)) {
 		json_decref(meta);
@@ -131,7 +107,6 @@ static bool mailing_read(struct mailing *mailing, struct slice value, struct sli
 	mailing->sender = text_of(mailing, meta, "from");
 	mailing->campaign = text_of(mailing, meta, "campaign");
 	mailing->transactional = slice_is(text_of(mailing, meta, "class"), SLICE("transactional"));
-	mailing->created_ms = (uint64_t)json_integer_value(json_object_get(meta, "created"));
 	*sha = text_of(mailing, meta, "body");
 	if (json_object_size(tags)) {
 		char *text = json_dumps(tags, JSON_COMPACT);
@@ -140,9 +115,9 @@ static bool mailing_read(struct mailing *mailing, struct slice value, struct sli
 		mailing->tags = arena_copy(&mailing->arena, slice_of(text));
 		free(text);
 	}
-	pack_vars(&mailing->vars, json_object_get(meta, "vars"));
+	whole = !vars || variables_pack(vars, "vars", SIZE_MAX, &mailing->vars, &refusal);
 	json_decref(meta);
-	return sha->len == 64;
+	return whole && sha->len == 64;
 }
 
 static void on_job(struct queue_fetch *fetch, struct slice value)

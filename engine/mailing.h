@@ -45,7 +45,6 @@ struct mailing {
 	struct slice key, tenant, job, sender, campaign, tags; /* tags: a JSON object or empty */
 	struct outbuf vars;				       /* owned: a pack */
 	bool transactional;
-	uint64_t created_ms;
 	char why[256]; /* what is wrong, when missing or broken */
 };
 
