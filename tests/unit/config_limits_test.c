@@ -8,37 +8,7 @@
 
 #include <cmocka.h>
 
-static struct outbuf problems;
-
-static struct config *reading(const char *text)
-{
-	outbuf_reset(&problems);
-	return config_read_text(slice_of(text), "test.conf", &problems);
-}
-
-static const char *problem_text(void)
-{
-	outbuf_byte(&problems, '\0');
-	problems.len--;
-	return problems.ptr;
-}
-
-static struct config *accepted(const char *text)
-{
-	struct config *config = reading(text);
-
-	if (!config)
-		print_error("refused: %s\n%s", text, problem_text());
-	assert_non_null(config);
-	return config;
-}
-
-static void is(struct slice text, const char *expected)
-{
-	if (!slice_is(text, slice_of(expected)))
-		print_error("expected %s, found %.*s\n", expected, SLICE_ARG(text));
-	assert_true(slice_is(text, slice_of(expected)));
-}
+#include "config_reading.h"
 
 static const char layers[] =
 	"domain \"*\" { connections = 1  rate = 10/m }\n"

@@ -9,20 +9,7 @@
 
 #include <cmocka.h>
 
-static struct outbuf problems;
-
-static struct config *reading(const char *text)
-{
-	outbuf_reset(&problems);
-	return config_read_text(slice_of(text), "test.conf", &problems);
-}
-
-static const char *problem_text(void)
-{
-	outbuf_byte(&problems, '\0');
-	problems.len--;
-	return problems.ptr;
-}
+#include "config_reading.h"
 
 /* Must be refused, on this line, with these words. */
 static void refused(const char *text, unsigned line, const char *words)
