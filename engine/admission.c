@@ -157,23 +157,13 @@ void admission_duplicate(const struct admission *admission, struct outbuf *out)
 	outbuf_byte(out, '}');
 }
 
-/* The recipient's tags over the job's. */
 static void put_tags(struct outbuf *out, struct slice job_tags, struct slice own_tags)
 {
-	if (!job_tags.len || !own_tags.len) {
-		put_object(out, "tags", job_tags.len ? job_tags : own_tags);
-		return;
-	}
-	json_t *all = json_loadb(job_tags.ptr, job_tags.len, 0, NULL);
-	json_t *own = json_loadb(own_tags.ptr, own_tags.len, 0, NULL);
-	struct outbuf text = {0};
+	struct outbuf tags = {0};
 
-	json_object_update(all, own);
-	document_write(&text, all);
-	outbuf_json_raw(out, "tags", outbuf_slice(&text));
-	outbuf_free(&text);
-	json_decref(all);
-	json_decref(own);
+	document_union(&tags, job_tags, own_tags);
+	put_object(out, "tags", outbuf_slice(&tags));
+	outbuf_free(&tags);
 }
 
 static void put_rejected(const struct admission *admission, const struct addressee *recipient, uint64_t now_ms,

@@ -2,8 +2,7 @@
  * out. */
 #include "event.h"
 
-#include <jansson.h>
-#include <stdlib.h>
+#include "queue/document.h"
 
 static void put_text(struct outbuf *out, const char *name, struct slice text)
 {
@@ -29,26 +28,17 @@ static void put_id(struct outbuf *out, struct worker *worker)
 	outbuf_byte(out, '"');
 }
 
-/* The recipient's tags over the job's. */
 static void put_tags(struct outbuf *out, struct slice of_job, struct slice own)
 {
-	if (!of_job.len || !own.len) {
-		struct slice tags = own.len ? own : of_job;
+	struct outbuf both = {0};
 
-		if (tags.len)
-			outbuf_json_raw(out, "tags", tags);
-		return;
+	if (of_job.len && own.len) { /* rare, and the only case that costs more than a copy */
+		document_union(&both, of_job, own);
+		own = outbuf_slice(&both);
 	}
-	json_t *all = json_loadb(of_job.ptr, of_job.len, 0, NULL), *over = json_loadb(own.ptr, own.len, 0, NULL);
-
-	if (all && over && json_object_update(all, over) == 0) {
-		char *text = json_dumps(all, JSON_COMPACT);
-
-		outbuf_json_raw(out, "tags", slice_of(text));
-		free(text);
-	}
-	json_decref(all);
-	json_decref(over);
+	if (of_job.len || own.len)
+		outbuf_json_raw(out, "tags", own.len ? own : of_job);
+	outbuf_free(&both);
 }
 
 static void put_whose(struct outbuf *out, const struct delivery *delivery, const struct attempt *attempt)

@@ -263,3 +263,19 @@ bool document_unknown(const char *path, const char *found, const char *const *na
 		return refuse(refusal, "E_UNKNOWN_FIELD", path, "there is no such key; was \"%s\" meant?", nearest);
 	return refuse(refusal, "E_UNKNOWN_FIELD", path, "there is no such key");
 }
+
+void document_union(struct outbuf *out, struct slice object, struct slice over)
+{
+	if (!object.len || !over.len) {
+		outbuf_add(out, object.len ? object : over);
+		return;
+	}
+	json_t *all = json_loadb(object.ptr, object.len, 0, NULL), *own = json_loadb(over.ptr, over.len, 0, NULL);
+
+	if (all && own && json_object_update(all, own) == 0)
+		document_write(out, all);
+	else
+		outbuf_add(out, object);
+	json_decref(all);
+	json_decref(own);
+}

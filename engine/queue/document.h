@@ -31,6 +31,9 @@ bool document_time(const json_t *value, const char *field, uint64_t *ms, struct 
 /* An object whose compact JSON has at most bytes_max bytes, appended to out; else E_TYPE or E_TOO_BIG. */
 bool document_object(const json_t *value, const char *field, size_t bytes_max, struct outbuf *out,
 		     struct refusal *refusal);
+/* Appends the object that has the members of both, the second's over the first's: a recipient's tags over its job's.
+ * Both are objects that were checked before, or empty; nothing is appended when both are. */
+void document_union(struct outbuf *out, struct slice object, struct slice over);
 /* Appends the compact JSON of any value. */
 void document_write(struct outbuf *out, const json_t *value);
 /* The one of the names that was most likely meant, or NULL: at most a third of it may differ. */
