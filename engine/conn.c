@@ -86,7 +86,7 @@ static void conn_give_up(struct conn *conn)
 
 	if (conn->failure.attempted) {
 		stat_add(worker->stats, STAT_REFUSED, 1);
-		delivery_unreachable(worker, conn->lane, &conn->failure, conn);
+		delivery_unreachable(conn->lane, &conn->failure, conn);
 		report(conn, REPORT_UNREACHABLE, delay_ms, conn->failure.text);
 	} else {
 		report(conn, REPORT_UNOPENED, 0, SLICE_NONE);

@@ -229,13 +229,12 @@ static void lane_learn(struct worker *worker, struct lane *lane, unsigned delive
 
 	if (delivered)
 		scheduler_report(worker->scheduler, lane, &report, worker_now_ms(worker));
-	if (worst && (worst->verdict.action == ACTION_SLOWER || worst->verdict.scope >= SCOPE_LANE)) {
+	if (worst && (worst->verdict.scope == SCOPE_LANE || worst->verdict.scope == SCOPE_SITE)) {
 		report = (struct report){
 			.kind = REPORT_SLOWER,
 			.delay_ms = worst->verdict.retry_after_s ? worst->verdict.retry_after_s * 1000ul : 60000,
 			.why = worst->text};
-		if (worst->verdict.scope == SCOPE_LANE || worst->verdict.scope == SCOPE_SITE)
-			scheduler_report(worker->scheduler, lane, &report, worker_now_ms(worker));
+		scheduler_report(worker->scheduler, lane, &report, worker_now_ms(worker));
 	}
 }
 
@@ -269,8 +268,7 @@ void delivery_over(struct conn *conn, struct tx *tx)
 
 /* 9b. No host of the site would talk to us. The delivery that was to go first bears it as an attempt; the others wait
  * in the queue until the lane has rested. */
-void delivery_unreachable(struct worker *worker, struct lane *lane, const struct outcome *outcome,
-			  const struct conn *conn)
+void delivery_unreachable(struct lane *lane, const struct outcome *outcome, const struct conn *conn)
 {
 	struct list *link = list_pop(&lane->ready);
 	struct attempt attempt = {.site = lane->site->name,
@@ -280,7 +278,6 @@ void delivery_unreachable(struct worker *worker, struct lane *lane, const struct
 				  .connected = true};
 	struct delivery *delivery;
 
-	(void)worker;
 	if (!link)
 		return;
 	lane->nready--;
@@ -307,17 +304,23 @@ void delivery_free(struct delivery *delivery)
 		home_released(worker, released);
 }
 
-void delivery_return(struct delivery *delivery)
+struct settlement delivery_settlement(const struct delivery *delivery, enum settle_verb verb)
 {
-	struct settlement settlement = {
+	return (struct settlement){
 		.lease = delivery->lease,
 		.position = delivery->position,
-		.verb = SETTLE_BACK,
+		.verb = verb,
+		.mark = delivery->mark,
 		.list = delivery->list,
 		.tenant = delivery->record.tenant,
 		.job = delivery->record.job,
 		.index = delivery->record.index,
 	};
+}
+
+void delivery_return(struct delivery *delivery)
+{
+	struct settlement settlement = delivery_settlement(delivery, SETTLE_BACK);
 
 	queue_settle(delivery->worker->queue, &settlement);
 	stat_add(delivery->worker->stats, STAT_RETURNED, 1);

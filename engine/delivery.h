@@ -44,9 +44,10 @@ struct tx *delivery_next(struct conn *conn);
 /* A connection gives one back: every recipient has an outcome. */
 void delivery_over(struct conn *conn, struct tx *tx);
 /* A lane could not connect anywhere: outcome says why. One delivery bears it, the others wait. */
-void delivery_unreachable(struct worker *worker, struct lane *lane, const struct outcome *outcome,
-			  const struct conn *conn);
+void delivery_unreachable(struct lane *lane, const struct outcome *outcome, const struct conn *conn);
 
+/* Which record it is, for settling: the verb's own fields are left empty. Borrows from the delivery. */
+struct settlement delivery_settlement(const struct delivery *delivery, enum settle_verb verb);
 /* Gives it back to its list as it was. Frees it. */
 void delivery_return(struct delivery *delivery);
 /* It is settled, or its lease is lost: frees it, and tells the scheduler that there is room. */

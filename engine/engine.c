@@ -31,9 +31,9 @@ static void *worker_thread(void *argument)
 
 static bool stop_wanted; /* a signal came before the workers ran */
 
-static int next_signal(unsigned wait_ms)
+/* Those the engine heeds. */
+static sigset_t heeded(void)
 {
-	struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000l};
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -41,18 +41,21 @@ static int next_signal(unsigned wait_ms)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGUSR1);
+	return set;
+}
+
+static int next_signal(unsigned wait_ms)
+{
+	struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000l};
+	sigset_t set = heeded();
+
 	return sigtimedwait(&set, NULL, &wait);
 }
 
 static void block_signals(void)
 {
-	sigset_t set;
+	sigset_t set = heeded();
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGUSR1);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -227,9 +230,6 @@ int engine_run(struct config *config, const char *path)
 	running->path = path;
 	block_signals();
 	status = run(running, config);
-	if (running->start.intake)
-		intake_stop(running->start.intake);
-	running->start.intake = NULL;
 	start_undo(&running->start);
 	if (running->ring)
 		ring_free(running->ring);

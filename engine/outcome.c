@@ -11,26 +11,10 @@ enum { LAST_REPLY_MAX = 80 };
 
 struct change {
 	enum settle_verb verb;
-	const char *type; /* of the event; NULL: none */
+	const char *type; /* of the event */
 	uint64_t delay_ms;
+	const struct outcome *in_doubt; /* an event `uncertain` about it comes first; NULL: none */
 };
-
-static struct settlement settlement_of(const struct delivery *delivery, const struct change *change)
-{
-	return (struct settlement){
-		.lease = delivery->lease,
-		.position = delivery->position,
-		.verb = change->verb,
-		.list = delivery->list,
-		.tenant = delivery->record.tenant,
-		.job = delivery->record.job,
-		.index = delivery->record.index,
-		.delay_ms = change->delay_ms,
-		.mark = delivery->mark,
-		.type = slice_of(change->type),
-		.to = delivery->record.address,
-	};
-}
 
 /* The extras with the last reply in place of an older one. */
 static void extras_with_reply(struct outbuf *out, struct slice extras, struct slice reply)
@@ -69,15 +53,26 @@ static void settle(struct delivery *delivery, const struct change *change, const
 		   const struct attempt *attempt)
 {
 	struct worker *worker = delivery->worker;
-	struct settlement settlement = settlement_of(delivery, change);
+	struct settlement settlement = delivery_settlement(delivery, change->verb);
 	uint64_t next_ms = change->verb == SETTLE_LATER ? worker_wall_ms(worker) + change->delay_ms : 0;
+	unsigned attempts = delivery->record.attempt;
+	struct outbuf before = {0};
 
+	settlement.delay_ms = change->delay_ms;
+	settlement.type = slice_of(change->type);
+	settlement.to = delivery->record.address;
+	if (change->in_doubt) {
+		event_write(&before, delivery, change->in_doubt, attempt, attempts, 0);
+		settlement.before_type = SLICE("uncertain");
+		settlement.before_data = outbuf_slice(&before);
+	}
 	if (change->verb == SETTLE_LATER || change->verb == SETTLE_HOLD)
 		settlement.record = record_after(delivery, outcome);
 	outbuf_reset(&worker->event);
-	event_write(&worker->event, delivery, outcome, attempt, delivery->record.attempt, next_ms);
+	event_write(&worker->event, delivery, outcome, attempt, attempts, next_ms);
 	settlement.data = outbuf_slice(&worker->event);
 	queue_settle(worker->queue, &settlement);
+	outbuf_free(&before);
 	delivery_free(delivery);
 }
 
@@ -93,35 +88,24 @@ static uint64_t delay_ms(const struct delivery *delivery, const struct outcome *
 /* The connection died between the last byte and the reply: perhaps it was taken (RFC 1047). */
 static void outcome_uncertain(struct delivery *delivery, const struct outcome *outcome, const struct attempt *attempt)
 {
-	enum uncertain_policy policy = delivery->worker->config->queue.uncertain;
-	struct worker *worker = delivery->worker;
+	struct outcome assumed = *outcome;
 
-	stat_add(worker->stats, STAT_UNCERTAIN, 1);
-	if (policy == UNCERTAIN_RETRY) {
-		settle(delivery, &(struct change){SETTLE_LATER, "uncertain", delay_ms(delivery, outcome)}, outcome,
-		       attempt);
+	stat_add(delivery->worker->stats, STAT_UNCERTAIN, 1);
+	assumed.origin = ORIGIN_ASSUMED;
+	switch (delivery->worker->config->queue.uncertain) {
+	case UNCERTAIN_RETRY:
+		settle(delivery, &(struct change){SETTLE_LATER, "uncertain", delay_ms(delivery, outcome), NULL},
+		       outcome, attempt);
+		return;
+	case UNCERTAIN_HOLD:
+		settle(delivery, &(struct change){SETTLE_HOLD, "held", 0, outcome}, &assumed, attempt);
+		return;
+	case UNCERTAIN_ASSUME_DELIVERED:
+		assumed.verdict = (struct verdict){.action = ACTION_DELIVERED, .scope = SCOPE_RECIPIENT};
+		settle(delivery, &(struct change){SETTLE_FINAL, "delivered", 0, outcome}, &assumed, attempt);
 		return;
 	}
-	struct change change = {policy == UNCERTAIN_HOLD ? SETTLE_HOLD : SETTLE_FINAL,
-				policy == UNCERTAIN_HOLD ? "held" : "delivered", 0};
-	struct settlement settlement = settlement_of(delivery, &change);
-	struct outcome assumed = *outcome;
-	struct outbuf before = {0};
-
-	event_write(&before, delivery, outcome, attempt, delivery->record.attempt, 0);
-	settlement.before_type = SLICE("uncertain");
-	settlement.before_data = outbuf_slice(&before);
-	if (policy == UNCERTAIN_HOLD)
-		settlement.record = record_after(delivery, outcome);
-	else
-		assumed.verdict = (struct verdict){.action = ACTION_DELIVERED, .scope = SCOPE_RECIPIENT};
-	assumed.origin = ORIGIN_ASSUMED;
-	outbuf_reset(&worker->event);
-	event_write(&worker->event, delivery, &assumed, attempt, delivery->record.attempt, 0);
-	settlement.data = outbuf_slice(&worker->event);
-	queue_settle(worker->queue, &settlement);
-	outbuf_free(&before);
-	delivery_free(delivery);
+	CHECK(!"a policy that exists");
 }
 
 void outcome_settle(struct delivery *delivery, const struct outcome *outcome, const struct attempt *attempt)
@@ -139,17 +123,17 @@ void outcome_settle(struct delivery *delivery, const struct outcome *outcome, co
 	switch (outcome->verdict.action) {
 	case ACTION_DELIVERED:
 		stat_add(stats, STAT_DELIVERED, 1);
-		settle(delivery, &(struct change){SETTLE_FINAL, "delivered", 0}, outcome, attempt);
+		settle(delivery, &(struct change){SETTLE_FINAL, "delivered", 0, NULL}, outcome, attempt);
 		return;
 	case ACTION_NEVER:
 		stat_add(stats, STAT_FAILED, 1);
-		settle(delivery, &(struct change){SETTLE_FINAL, "failed", 0}, outcome, attempt);
+		settle(delivery, &(struct change){SETTLE_FINAL, "failed", 0, NULL}, outcome, attempt);
 		return;
 	case ACTION_LATER:
 	case ACTION_ELSEWHERE:
 	case ACTION_SLOWER:
 		stat_add(stats, STAT_DEFERRED, 1);
-		settle(delivery, &(struct change){SETTLE_LATER, "deferred", delay_ms(delivery, outcome)}, outcome,
+		settle(delivery, &(struct change){SETTLE_LATER, "deferred", delay_ms(delivery, outcome), NULL}, outcome,
 		       attempt);
 		return;
 	case ACTION_COUNT: break;
@@ -169,7 +153,7 @@ void outcome_expired(struct delivery *delivery)
 	};
 
 	stat_add(delivery->worker->stats, STAT_EXPIRED, 1);
-	settle(delivery, &(struct change){SETTLE_FINAL, "expired", 0}, &outcome, NULL);
+	settle(delivery, &(struct change){SETTLE_FINAL, "expired", 0, NULL}, &outcome, NULL);
 }
 
 void outcome_held(struct delivery *delivery, struct slice why)
@@ -181,7 +165,7 @@ void outcome_held(struct delivery *delivery, struct slice why)
 		.text = why,
 	};
 
-	settle(delivery, &(struct change){SETTLE_HOLD, "held", 0}, &outcome, NULL);
+	settle(delivery, &(struct change){SETTLE_HOLD, "held", 0, NULL}, &outcome, NULL);
 }
 
 void outcome_discarded(struct delivery *delivery)

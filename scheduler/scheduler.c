@@ -293,11 +293,6 @@ const struct map *scheduler_sites(const struct scheduler *scheduler)
 	return &scheduler->sites;
 }
 
-unsigned scheduler_slots_free(const struct scheduler *scheduler)
-{
-	return scheduler->slots_free;
-}
-
 struct random *scheduler_random(struct scheduler *scheduler)
 {
 	return &scheduler->random;

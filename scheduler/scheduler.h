@@ -101,5 +101,4 @@ struct domain *scheduler_domain(struct scheduler *scheduler, struct slice name);
 struct ready *scheduler_list(struct scheduler *scheduler, struct slice name);
 /* For status and reload. */
 const struct map *scheduler_sites(const struct scheduler *scheduler);
-unsigned scheduler_slots_free(const struct scheduler *scheduler);
 struct random *scheduler_random(struct scheduler *scheduler);
