@@ -28,5 +28,7 @@ bool book_forget_site(struct scheduler *scheduler, struct site *site, uint64_t n
 void book_queue_list(struct scheduler *scheduler, struct ready *list);
 /* The site gets attention. */
 void book_look(struct scheduler *scheduler, struct site *site);
+/* One that waits for a slot or for room for records gets attention. */
+void book_feed_starved(struct scheduler *scheduler);
 /* What is to be done for this site now, if anything; sets its timer otherwise. */
 bool site_next(struct scheduler *scheduler, struct site *site, struct next *next, uint64_t now_ms);

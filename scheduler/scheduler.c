@@ -1,4 +1,4 @@
-/* The book-keeping around site.c: who gets attention, and what each report changes.
+/* The book-keeping around turn.c: who gets attention (what a report changes is in report.c).
  *
  * Attention is a list of sites. A site is put on it by whatever may have made something possible, and taken off when it
  * has nothing to do; sites on it take turns, one action each, so that a giant with ten thousand things to do delays
@@ -173,63 +173,12 @@ void scheduler_leased(struct scheduler *scheduler, struct ready *list, unsigned 
 }
 
 /* One who waited for a slot or for room gets attention. */
-static void feed_starved(struct scheduler *scheduler)
+void book_feed_starved(struct scheduler *scheduler)
 {
 	struct list *link = list_pop(&scheduler->starved);
 
 	if (link)
 		book_look(scheduler, LIST_OWNER(link, struct site, starved));
-}
-
-static void slot_free(struct scheduler *scheduler)
-{
-	scheduler->slots_free++;
-	feed_starved(scheduler);
-}
-
-static uint64_t rest_ms(struct scheduler *scheduler, const struct lane *lane, uint64_t delay_ms)
-{
-	return delay_ms ? delay_ms : retry_delay_ms(&lane->limits.retry, lane->failures + 1, 0, &scheduler->random);
-}
-
-static void close_one(struct scheduler *scheduler, struct lane *lane, bool idle)
-{
-	CHECK(lane->open > 0 && (!idle || lane->idle > 0));
-	lane->open--;
-	lane->idle -= idle;
-	slot_free(scheduler);
-}
-
-void scheduler_report(struct scheduler *scheduler, struct lane *lane, const struct report *report, uint64_t now_ms)
-{
-	switch (report->kind) {
-	case REPORT_OPENED:
-		CHECK(lane->opening > 0);
-		lane->opening--;
-		lane->open++;
-		lane->idle++;
-		break;
-	case REPORT_BUSY:
-		CHECK(lane->idle > 0);
-		lane->idle--;
-		return; /* nothing becomes possible by it */
-	case REPORT_IDLE:
-		lane->idle++;
-		CHECK(lane->idle <= lane->open);
-		break;
-	case REPORT_CLOSED: close_one(scheduler, lane, report->idle); break;
-	case REPORT_UNREACHABLE:
-		lane_failed(lane, rest_ms(scheduler, lane, report->delay_ms), report->why, now_ms);
-		/* fall through */
-	case REPORT_UNOPENED:
-		CHECK(lane->opening > 0);
-		lane->opening--;
-		slot_free(scheduler);
-		break;
-	case REPORT_DELIVERED: lane_succeeded(lane, report->recipients, now_ms); break;
-	case REPORT_SLOWER: lane_failed(lane, rest_ms(scheduler, lane, report->delay_ms), report->why, now_ms); break;
-	}
-	book_look(scheduler, lane->site);
 }
 
 void scheduler_look(struct scheduler *scheduler, struct lane *lane)
@@ -248,7 +197,7 @@ void scheduler_drop(struct scheduler *scheduler, struct domain *domain)
 	CHECK(domain->outstanding > 0);
 	domain->outstanding--;
 	scheduler->records_free++;
-	feed_starved(scheduler);
+	book_feed_starved(scheduler);
 	book_forget_domain(scheduler, domain);
 }
 

@@ -1,0 +1,138 @@
+/* What a site needs next. The order is the policy: mail that is here goes out first (an idle connection costs the
+ * receiver), then connections for it, then more mail. Each lane gets the same questions; the first that has an answer
+ * is served and the next lane is first next time. */
+#include "scheduler/book.h"
+
+enum {
+	RETURN_MS = 10000,   /* a lane that rests longer gives its mail back to the queue */
+	SHARE_MAX = 32,	     /* records from one list at a time while others wait their turn */
+	IDLE_SITE_MS = 60000 /* how long a site without mail is remembered */
+};
+
+static void wait_until(struct lane *lane, enum lane_wait wait, uint64_t until_ms, uint64_t *wake_ms)
+{
+	lane->wait = wait;
+	lane->wait_until_ms = until_ms;
+	if (until_ms && (*wake_ms == 0 || until_ms < *wake_ms))
+		*wake_ms = until_ms;
+}
+
+static bool next_send(const struct scheduler *scheduler, struct lane *lane, struct next *next, uint64_t now_ms,
+		      uint64_t *wake_ms)
+{
+	uint64_t free_ms;
+
+	if (lane->idle == 0 || lane->nready == 0 || scheduler->paused)
+		return false;
+	free_ms = pace_next_ms(&lane->pace, now_ms);
+	if (free_ms) {
+		wait_until(lane, LANE_WAITS_RATE, free_ms, wake_ms);
+		return false;
+	}
+	*next = (struct next){.kind = NEXT_SEND, .lane = lane};
+	return true;
+}
+
+static bool next_connect(struct scheduler *scheduler, struct lane *lane, struct next *next, uint64_t now_ms,
+			 uint64_t *wake_ms)
+{
+	if (!lane_wants_connection(lane) || scheduler->paused)
+		return false;
+	if (scheduler->slots_free == 0) {
+		wait_until(lane, LANE_WAITS_SLOTS, 0, wake_ms);
+		list_remove(&lane->site->starved);
+		list_push(&scheduler->starved, &lane->site->starved);
+		return false;
+	}
+	if (pace_next_ms(&lane->pace, now_ms)) {
+		wait_until(lane, LANE_WAITS_RATE, pace_next_ms(&lane->pace, now_ms), wake_ms);
+		return false;
+	}
+	scheduler->slots_free--;
+	lane->opening++;
+	*next = (struct next){.kind = NEXT_CONNECT, .lane = lane};
+	return true;
+}
+
+static struct ready *first_list(const struct site *site)
+{
+	struct list *link = list_first(&site->urgent);
+
+	if (!link)
+		link = list_first(&site->bulk);
+	return link ? LIST_OWNER(link, struct ready, turn) : NULL;
+}
+
+static bool is_alone(const struct site *site)
+{
+	const struct list *queue = list_is_empty(&site->urgent) ? &site->bulk : &site->urgent;
+
+	return queue->next->next == queue;
+}
+
+static bool next_lease(struct scheduler *scheduler, struct lane *lane, struct next *next, uint64_t now_ms)
+{
+	struct ready *list = first_list(lane->site);
+	unsigned goal = lane_supply_goal(lane), have = lane->nready + lane->preparing + lane->asked, count;
+	bool alone;
+
+	if (!list || scheduler->paused || have > goal / 2)
+		return false;
+	if (scheduler->records_free <= 0) {
+		list_remove(&lane->site->starved);
+		list_push(&scheduler->starved, &lane->site->starved);
+		return false;
+	}
+	alone = is_alone(lane->site);
+	if (list->domain->routes_until_ms <= now_ms && !list->domain->asked && list_is_empty(&list->domain->asking))
+		list_push(&scheduler->asks, &list->domain->asking);
+	list_remove(&list->turn);
+	if (lane->site->unroutable && list->domain->routes_until_ms <= now_ms)
+		return false; /* it comes back into its turn when the DNS has answered again */
+	count = goal - have;
+	if (count > SHARE_MAX && !alone)
+		count = SHARE_MAX;
+	list->leasing = lane;
+	list->asked = count;
+	list->more = false;
+	lane->asked += count;
+	*next = (struct next){.kind = NEXT_LEASE, .lane = lane, .list = list, .domain = list->domain, .count = count};
+	return true;
+}
+
+static bool lane_next(struct scheduler *scheduler, struct lane *lane, struct next *next, uint64_t now_ms,
+		      uint64_t *wake_ms)
+{
+	if (lane_is_resting(lane, now_ms)) {
+		wait_until(lane, LANE_WAITS_REST, lane->rest_until_ms, wake_ms);
+		if (lane->nready == 0 || lane->rest_until_ms - now_ms < RETURN_MS)
+			return false;
+		*next = (struct next){.kind = NEXT_RETURN, .lane = lane};
+		return true;
+	}
+	lane->wait = lane->nready || lane->inflight ? LANE_WAITS_NOTHING : LANE_WAITS_MAIL;
+	lane->wait_until_ms = 0;
+	if (lane->nready && lane->idle == 0 && lane->open + lane->opening >= lane->window)
+		lane->wait = LANE_WAITS_CONNECTIONS;
+	return next_send(scheduler, lane, next, now_ms, wake_ms) ||
+	       next_connect(scheduler, lane, next, now_ms, wake_ms) || next_lease(scheduler, lane, next, now_ms);
+}
+
+bool site_next(struct scheduler *scheduler, struct site *site, struct next *next, uint64_t now_ms)
+{
+	uint64_t wake_ms = 0;
+
+	for (unsigned i = 0; i < site->nlanes; i++) {
+		unsigned at = (site->first_lane + i) % site->nlanes;
+
+		if (lane_next(scheduler, &site->lanes[at], next, now_ms, &wake_ms)) {
+			site->first_lane = (at + 1) % site->nlanes;
+			return true;
+		}
+	}
+	if (site->ndomains == 0 && wake_ms == 0)
+		wake_ms = now_ms + IDLE_SITE_MS;
+	if (wake_ms)
+		timer_set(&scheduler->wheel, &site->timer, wake_ms);
+	return false;
+}
