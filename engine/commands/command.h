@@ -78,3 +78,4 @@ int command_events(const struct arguments *arguments);
 int command_resolve(const struct arguments *arguments);
 int command_try(const struct arguments *arguments);
 int command_reload(const struct arguments *arguments);
+int command_classify(const struct arguments *arguments);

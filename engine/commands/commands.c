@@ -54,6 +54,12 @@ static const struct option try_options[] = {
 	{NULL, NULL, NULL},
 };
 
+static const struct option classify_options[] = {
+	{"--explain", NULL, "say which rule decided, and on what"},
+	{"--site", "NAME", "the receiver's site, for lines that name none in a third column"},
+	{NULL, NULL, NULL},
+};
+
 #define LATER(name, words, sentence)                       \
 	{                                                  \
 		name, words, 0, 1000, sentence, NULL, NULL \
@@ -77,6 +83,10 @@ const struct command commands[] = {
 	 command_resolve},
 	{"try", "ADDRESS", 1, 1, "one SMTP dialogue, shown live", try_options, command_try},
 	{"reload", "", 0, 0, "checks the configuration and has the running engine read it", NULL, command_reload},
+	{"classify", "[FILE…]", 0, 1000,
+	 "verdicts of replies: reads lines STAGE<TAB>REPLY, the stages being connect, ehlo, starttls, auth, mail, rcpt, "
+	 "data, eom",
+	 classify_options, command_classify},
 	LATER("top", "", "status, live"),
 	LATER("queue", "KEY=VALUE…", "what is queued, and why it waits"),
 	LATER("find", "ADDRESS", "one recipient's queue entry and last events"),
@@ -85,7 +95,6 @@ const struct command commands[] = {
 	LATER("cancel", "KEY=VALUE…", "ends mail that waits"),
 	LATER("retry", "KEY=VALUE…", "tries mail that waits now"),
 	LATER("trace", "KEY=VALUE…", "live dialogues of a running engine"),
-	LATER("classify", "", "verdicts of replies"),
 	LATER("suppress", "add|remove|check|list", "the suppression list"),
 	LATER("dkim", "new|check DOMAIN SELECTOR", "signing keys and their DNS records"),
 	{NULL, NULL, 0, 0, NULL, NULL, NULL},
