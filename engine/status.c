@@ -33,7 +33,7 @@ static void write_lane(struct outbuf *out, const struct lane *lane, const struct
 static bool site_waits(const struct site *site)
 {
 	for (unsigned i = 0; i < site->nlanes; i++)
-		if (site->lanes[i].wait > LANE_WAITS_NOTHING)
+		if (site->lanes[i]->wait > LANE_WAITS_NOTHING)
 			return true;
 	return false;
 }
@@ -49,7 +49,7 @@ static void write_site(struct outbuf *out, const struct site *site, const struct
 	for (unsigned i = 0; i < site->nlanes; i++) {
 		if (i)
 			outbuf_byte(out, ',');
-		write_lane(out, &site->lanes[i], worker);
+		write_lane(out, site->lanes[i], worker);
 	}
 	outbuf_add(out, SLICE("]}"));
 }

@@ -37,6 +37,9 @@ static struct lane_limits lane_limits_of(const struct limits *limits)
 		.rate_count = limits->rate.count,
 		.rate_period_ms = limits->rate.period_ms,
 		.rate_burst = limits->rate.burst,
+		.weight = 1,
+		.reserved = 1,
+		.learning = true,
 		.retry = {.nsteps = limits->retry.nsteps, .jitter_percent = limit_or(limits->jitter_percent, 0)},
 	};
 
@@ -76,8 +79,14 @@ struct site *target_site(struct worker *worker, struct slice domain, struct rout
 		lanes[i] = lane_limits_of(&own);
 	}
 	home_site_name(config, domain, routes, &name);
-	struct site_spec spec = {outbuf_slice(&name), lanes, nsources, routes->expires_ms,
-				 routes->result != ROUTES_FOUND};
+	struct site_spec spec = {
+		.name = outbuf_slice(&name),
+		.limits = lanes,
+		.nlanes = nsources,
+		.sources = UINT64_MAX,
+		.routes_until_ms = routes->expires_ms,
+		.unroutable = routes->result != ROUTES_FOUND,
+	};
 	struct site *site = scheduler_routed(worker->scheduler, domain, &spec, worker_now_ms(worker));
 	struct target *target = site->target;
 

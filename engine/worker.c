@@ -141,7 +141,7 @@ static void drain_begin(struct worker *worker)
 		struct site *site = MAP_OWNER(node, struct site, node);
 
 		for (unsigned i = 0; i < site->nlanes; i++)
-			delivery_return_lane(worker, &site->lanes[i]);
+			delivery_return_lane(worker, site->lanes[i]);
 	}
 	LIST_EACH (link, &worker->open_conns) {
 		struct conn *conn = LIST_OWNER(link, struct conn, all);
@@ -173,7 +173,7 @@ static bool drain_step(struct worker *worker)
 		struct site *site = MAP_OWNER(node, struct site, node);
 
 		for (unsigned i = 0; i < site->nlanes; i++)
-			delivery_return_lane(worker, &site->lanes[i]);
+			delivery_return_lane(worker, site->lanes[i]);
 	}
 	if (worker->closing_queue)
 		return worker->queue_closed;

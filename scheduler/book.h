@@ -23,6 +23,9 @@ struct site *book_site(struct scheduler *scheduler, const struct site_spec *spec
 /* Freed if nothing holds it any more. */
 void book_forget_domain(struct scheduler *scheduler, struct domain *domain);
 void book_forget_list(struct scheduler *scheduler, struct ready *list);
+/* The lanes it says, with these limits; there may be more than before, never fewer. */
+void book_lanes(struct site *site, const struct site_spec *spec);
+void book_free_site(struct site *site);
 bool book_forget_site(struct scheduler *scheduler, struct site *site, uint64_t now_ms);
 /* Into its site's turn. */
 void book_queue_list(struct scheduler *scheduler, struct ready *list);

@@ -8,12 +8,16 @@
 #pragma once
 
 #include "nouns.h"
+#include "scheduler/budget.h"
 #include "scheduler/pace.h"
 #include "scheduler/retry.h"
 
 #include "base/list.h"
 
 struct site;
+struct warm_up;
+
+enum { LANE_BUDGETS_MAX = 4 };
 
 struct lane_limits {
 	unsigned connections; /* at a time */
@@ -21,6 +25,14 @@ struct lane_limits {
 	unsigned recipients_per_message;
 	unsigned window;				 /* transactions under way on a connection; 1: no window */
 	uint64_t rate_count, rate_period_ms, rate_burst; /* recipients attempted; count 0: unlimited */
+	struct pace_limit connection_rate;		 /* connections opened; count 0: unlimited */
+	struct budget *budgets[LANE_BUDGETS_MAX];	 /* borrowed: limits shared with other lanes; never fewer */
+	unsigned nbudgets;
+	unsigned weight;	 /* of its source in the pool */
+	unsigned reserved;	 /* connections kept for transactional mail */
+	struct warm_up *warm_up; /* borrowed; NULL: none */
+	bool learning;		 /* inside these limits; off: they are all there is */
+	bool ended;		 /* its source is gone from the configuration: nothing new goes out on it */
 	struct retry retry;
 };
 

@@ -7,6 +7,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A rate as it is configured: count 0: no limit; burst 0: one second's worth. */
+struct pace_limit {
+	uint64_t count, period_ms, burst;
+};
+
 struct pace {
 	uint64_t count, period_us; /* count in each period; count 0: no limit */
 	uint64_t burst;

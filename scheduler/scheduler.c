@@ -44,9 +44,7 @@ void scheduler_free(struct scheduler *scheduler)
 
 		if (scheduler->site_gone)
 			scheduler->site_gone(site);
-		free(site->lanes);
-		free((char *)site->name.ptr);
-		free(site);
+		book_free_site(site);
 	}
 	map_free(&scheduler->lists);
 	map_free(&scheduler->domains);
@@ -80,9 +78,9 @@ struct site *scheduler_routed(struct scheduler *scheduler, struct slice name, co
 		site->scheduler = scheduler;
 	}
 	site->unroutable = spec->unroutable;
-	for (unsigned i = 0; i < site->nlanes && i < spec->nlanes; i++)
-		lane_limit(&site->lanes[i], &spec->limits[i]);
+	book_lanes(site, spec);
 	domain->routes_until_ms = spec->routes_until_ms;
+	domain->sources = spec->sources;
 	domain->asked = domain->leaving = false;
 	list_remove(&domain->asking);
 	if (before != site) {

@@ -35,7 +35,8 @@ struct scheduler_setup {
 struct site_spec {
 	struct slice name;
 	const struct lane_limits *limits; /* borrowed; nlanes of them */
-	unsigned nlanes;
+	unsigned nlanes;		  /* never fewer than before: a lane whose source is gone has `ended` limits */
+	uint64_t sources;	  /* bit i: lane i may send this domain's mail, unless a job or tenant says other */
 	uint64_t routes_until_ms; /* ask again then */
 	bool unroutable;	  /* the DNS says why mail cannot go; ask before the next lease after that time */
 };

@@ -5,6 +5,31 @@
 
 #include <stdlib.h>
 
+void book_lanes(struct site *site, const struct site_spec *spec)
+{
+	for (unsigned i = 0; i < site->nlanes && i < spec->nlanes; i++)
+		lane_limit(site->lanes[i], &spec->limits[i]);
+	if (spec->nlanes <= site->nlanes)
+		return;
+	site->lanes = realloc(site->lanes, spec->nlanes * sizeof(struct lane *));
+	CHECK(site->lanes != NULL);
+	for (unsigned i = site->nlanes; i < spec->nlanes; i++) {
+		site->lanes[i] = malloc(sizeof(struct lane));
+		CHECK(site->lanes[i] != NULL);
+		lane_init(site->lanes[i], site, i, &spec->limits[i]);
+	}
+	site->nlanes = spec->nlanes;
+}
+
+void book_free_site(struct site *site)
+{
+	for (unsigned i = 0; i < site->nlanes; i++)
+		free(site->lanes[i]);
+	free(site->lanes);
+	free((char *)site->name.ptr);
+	free(site);
+}
+
 struct site *book_site(struct scheduler *scheduler, const struct site_spec *spec)
 {
 	struct map_node *node = map_find(&scheduler->sites, spec->name);
@@ -19,11 +44,7 @@ struct site *book_site(struct scheduler *scheduler, const struct site_spec *spec
 	list_init(&site->starved);
 	list_init(&site->urgent);
 	list_init(&site->bulk);
-	site->lanes = calloc(spec->nlanes, sizeof(*site->lanes));
-	CHECK(site->lanes != NULL);
-	site->nlanes = spec->nlanes;
-	for (unsigned i = 0; i < spec->nlanes; i++)
-		lane_init(&site->lanes[i], site, i, &spec->limits[i]);
+	book_lanes(site, spec);
 	map_add(&scheduler->sites, &site->node, site->name);
 	return site;
 }
@@ -33,7 +54,7 @@ bool book_forget_site(struct scheduler *scheduler, struct site *site, uint64_t n
 	if (site->ndomains)
 		return false;
 	for (unsigned i = 0; i < site->nlanes; i++) {
-		const struct lane *lane = &site->lanes[i];
+		const struct lane *lane = site->lanes[i];
 
 		if (lane->open || lane->opening || lane->nready || lane->preparing || lane->asked || lane->inflight ||
 		    lane_is_resting(lane, now_ms))
@@ -45,8 +66,6 @@ bool book_forget_site(struct scheduler *scheduler, struct site *site, uint64_t n
 	list_remove(&site->attention);
 	list_remove(&site->starved);
 	map_remove(&scheduler->sites, &site->node);
-	free(site->lanes);
-	free((char *)site->name.ptr);
-	free(site);
+	book_free_site(site);
 	return true;
 }

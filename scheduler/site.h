@@ -19,7 +19,7 @@ struct site {
 	struct list attention;	     /* on the scheduler's list while something may be done */
 	struct list starved;	     /* on the scheduler's list while it waits for a slot */
 	struct list urgent, bulk;    /* ready lists with mail, in turn; transactional ones apart */
-	struct lane *lanes;	     /* owned; one a source */
+	struct lane **lanes;	     /* owned, each for itself: a lane never moves; one a source */
 	unsigned nlanes, first_lane; /* the lane that is looked at first, in turn */
 	struct timer timer;	     /* when the next thing that waits by time is due */
 	unsigned ndomains;	     /* domains that belong to it */
@@ -35,6 +35,7 @@ struct domain {
 	struct list lists;	  /* struct ready of it, all */
 	unsigned outstanding;	  /* deliveries leased and not settled */
 	bool leaving;		  /* released to another worker: nothing more is leased */
+	uint64_t sources;	  /* bit i: lane i may send its mail, where neither job nor tenant name a pool */
 	uint64_t routes_until_ms; /* when to ask the DNS again */
 	struct list asking;	  /* on the scheduler's list of questions to put */
 	bool asked;		  /* put, and not answered yet */

@@ -125,7 +125,7 @@ bool site_next(struct scheduler *scheduler, struct site *site, struct next *next
 	for (unsigned i = 0; i < site->nlanes; i++) {
 		unsigned at = (site->first_lane + i) % site->nlanes;
 
-		if (lane_next(scheduler, &site->lanes[at], next, now_ms, &wake_ms)) {
+		if (lane_next(scheduler, site->lanes[at], next, now_ms, &wake_ms)) {
 			site->first_lane = (at + 1) % site->nlanes;
 			return true;
 		}

@@ -435,7 +435,7 @@ static void judge_worker(const struct worker *worker)
 		const struct site *site = MAP_OWNER(node, struct site, node);
 
 		for (unsigned i = 0; i < site->nlanes; i++) {
-			const struct lane *lane = &site->lanes[i];
+			const struct lane *lane = site->lanes[i];
 
 			if (lane->open || lane->opening || lane->idle || lane->inflight || lane->nready ||
 			    lane->preparing || lane->asked)

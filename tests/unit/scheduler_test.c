@@ -47,7 +47,7 @@ static struct lane_limits plain_limits(void)
 
 static struct site *route(struct world *world, const char *domain, const char *site, struct lane_limits limits)
 {
-	struct site_spec spec = {slice_of(site), &limits, 1, world->now_ms + 3600000, false};
+	struct site_spec spec = {slice_of(site), &limits, 1, UINT64_MAX, world->now_ms + 3600000, false};
 
 	return scheduler_routed(world->scheduler, slice_of(domain), &spec, world->now_ms);
 }
@@ -135,7 +135,7 @@ static void connections_follow_the_work_up_to_the_limit(void **state)
 	unsigned opened = 0;
 
 	limits.connections = 4;
-	struct lane *lane = &route(world, "a.example", "a", limits)->lanes[0];
+	struct lane *lane = route(world, "a.example", "a", limits)->lanes[0];
 
 	offer(world, "b:a.example::");
 	next = expect(world, NEXT_LEASE);
@@ -153,7 +153,7 @@ static void a_refused_lane_rests_and_returns_its_mail(void **state)
 {
 	struct world *world = *state;
 	struct next next;
-	struct lane *lane = &route(world, "a.example", "a", plain_limits())->lanes[0];
+	struct lane *lane = route(world, "a.example", "a", plain_limits())->lanes[0];
 
 	offer(world, "b:a.example::");
 	next = expect(world, NEXT_LEASE);
@@ -176,7 +176,7 @@ static void a_refused_lane_rests_and_returns_its_mail(void **state)
 static void failures_in_a_row_rest_longer_and_success_forgets(void **state)
 {
 	struct world *world = *state;
-	struct lane *lane = &route(world, "a.example", "a", plain_limits())->lanes[0];
+	struct lane *lane = route(world, "a.example", "a", plain_limits())->lanes[0];
 
 	report(world, lane, REPORT_SLOWER);
 	assert_int_equal(lane->rest_until_ms, START_MS + 60000);
@@ -197,7 +197,7 @@ static void a_rate_is_waited_for_to_the_millisecond(void **state)
 	limits.rate_count = 60;
 	limits.rate_period_ms = 60000;
 	limits.rate_burst = 1;
-	struct lane *lane = &route(world, "a.example", "a", limits)->lanes[0];
+	struct lane *lane = route(world, "a.example", "a", limits)->lanes[0];
 
 	offer(world, "b:a.example::");
 	next = expect(world, NEXT_LEASE);
@@ -353,7 +353,7 @@ static void unroutable_mail_waits_for_the_dns(void **state)
 {
 	struct world *world = *state;
 	struct lane_limits limits = plain_limits();
-	struct site_spec spec = {SLICE("unroutable a.example"), &limits, 1, world->now_ms + 30000, true};
+	struct site_spec spec = {SLICE("unroutable a.example"), &limits, 1, UINT64_MAX, world->now_ms + 30000, true};
 	struct next next;
 
 	scheduler_routed(world->scheduler, SLICE("a.example"), &spec, world->now_ms);
