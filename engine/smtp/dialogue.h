@@ -3,6 +3,7 @@
  *   session.c       the calls of session.h; hears replies
  *   turn.c          decides what is due, and says it
  *   session_rows.c  the steps of the session: greeting, EHLO, HELO, RSET, QUIT
+ *   starttls.c      the step that protects it
  *   tx.c            the steps of a transaction: MAIL, RCPT, DATA, the message
  *   send.c          what is said, as one send
  *   ending.c        outcomes: of one recipient, and of all who are left when a session ends
@@ -20,6 +21,7 @@ enum step {
 	STEP_GREETING,
 	STEP_EHLO,
 	STEP_HELO,
+	STEP_STARTTLS,
 	STEP_PROBE_MAIL,
 	STEP_PROBE_RCPT,
 	STEP_PROBE_BDAT,
@@ -46,9 +48,10 @@ struct row {
 #define PATIENCE(field) offsetof(struct session_limits, field)
 
 enum {
-	SEND_MAX = 65536,    /* a body above this goes in pieces, and its end by itself */
-	SLOWER_MS = 10000,   /* after a receiver said slower, nothing rides behind for so long */
-	PENDING_MAX = 262144 /* bytes heard before their turn */
+	SEND_MAX = 65536,     /* a body above this goes in pieces, and its end by itself */
+	HANDSHAKE_MS = 60000, /* patience for TLS to be there after 220 */
+	SLOWER_MS = 10000,    /* after a receiver said slower, nothing rides behind for so long */
+	PENDING_MAX = 262144  /* bytes heard before their turn */
 };
 
 /* The row of a step; which table it is in does not matter to the caller. */
@@ -125,6 +128,16 @@ void dialogue_end(struct session *session, enum session_end end, const char *wha
 void dialogue_end_421(struct session *session, enum step step, struct tx *tx, const struct reply *reply);
 /* The server does not want us: QUIT, and this is the session's outcome. */
 void dialogue_refused(struct session *session, enum stage stage, const struct reply *reply);
+
+/* starttls.c. After EHLO: whether STARTTLS comes next, or the session is over because it cannot. False: the session
+ * goes on as it is. */
+bool starttls_is_due(struct session *session);
+void starttls_say(struct session *session, struct tx *tx);
+void starttls_hear(struct session *session, struct tx *tx, const struct reply *reply);
+/* Greeting and EHLO are through, and protection if there is to be any. */
+void dialogue_ready(struct session *session);
+/* The session's own outcome; its text is copied. */
+void dialogue_keep_outcome(struct session *session, const struct outcome *outcome);
 
 /* window.c */
 bool window_is_possible(const struct session *session);

@@ -80,8 +80,7 @@ struct outcome outcome_of(struct session *session, enum stage stage, const struc
 	return outcome;
 }
 
-/* The session's own outcome. */
-static void keep_outcome(struct session *session, const struct outcome *outcome)
+void dialogue_keep_outcome(struct session *session, const struct outcome *outcome)
 {
 	session->outcome = *outcome;
 	outbuf_reset(&session->outcome_text);
@@ -93,7 +92,7 @@ void dialogue_refused(struct session *session, enum stage stage, const struct re
 {
 	struct outcome outcome = outcome_of(session, stage, reply);
 
-	keep_outcome(session, &outcome);
+	dialogue_keep_outcome(session, &outcome);
 	session->end = code_class(reply) == 3 ? SESSION_PROTOCOL : SESSION_REFUSED;
 	session->next = STEP_QUIT;
 }
@@ -101,6 +100,8 @@ void dialogue_refused(struct session *session, enum stage stage, const struct re
 /* The step at which the session is: what is waited for, else what is due. */
 static enum step step_at_hand(const struct session *session)
 {
+	if (session->shaking)
+		return STEP_STARTTLS;
 	if (session->nowed > 0)
 		return session->owed[session->owed_first].step;
 	for (unsigned i = session->saying; i < session->ntx; i++)
@@ -113,6 +114,8 @@ static enum category category_of(enum session_end end)
 {
 	if (end == SESSION_TIMEOUT)
 		return CATEGORY_TIMEOUT;
+	if (end == SESSION_INSECURE)
+		return CATEGORY_TLS;
 	return end == SESSION_DESYNC || end == SESSION_PROTOCOL ? CATEGORY_PROTOCOL : CATEGORY_NETWORK;
 }
 
@@ -179,6 +182,14 @@ static void end_tx(struct session *session, struct tx *tx, struct outcome outcom
 	tx->again = false;
 }
 
+/* The probe asks for something odd. Who ends the session over it is asked no more. */
+static bool is_probing(const struct session *session)
+{
+	enum step step = step_at_hand(session);
+
+	return step >= STEP_PROBE_MAIL && step <= STEP_PROBE_RSET;
+}
+
 void dialogue_end(struct session *session, enum session_end end, const char *what)
 {
 	bool first = true;
@@ -192,6 +203,8 @@ void dialogue_end(struct session *session, enum session_end end, const char *wha
 	struct outcome outcome = {
 		.verdict = {ACTION_LATER, SCOPE_CONNECTION, CATEGORY_NONE, .rule = "connection-ended"}};
 
+	if (is_news && session_end_is_error(end))
+		session->found_window_broken |= is_probing(session);
 	if (is_news && session_end_is_error(end) && end != SESSION_421)
 		outcome = session->outcome = outcome_of_end(session, end, what);
 	for (unsigned i = 0; i < session->ntx; i++) {
@@ -214,7 +227,7 @@ void dialogue_end_421(struct session *session, enum step step, struct tx *tx, co
 	enum stage stage = step == STEP_NONE ? STAGE_MAIL : dialogue_row(step)->stage;
 	struct outcome outcome = outcome_of(session, stage, reply);
 
-	keep_outcome(session, &outcome);
+	dialogue_keep_outcome(session, &outcome);
 	if (tx) {
 		if (step == STEP_MAIL && session->nfinished > 0)
 			tx_leave(tx, 0);

@@ -115,7 +115,11 @@ static void consume(struct session *session, struct slice bytes)
 			return;
 		}
 		take(session, &reply);
+		if (session->shaking && !session->closed)
+			break;
 	}
+	if (session->shaking && (bytes.len > 0 || reply_is_partial(&session->parser)))
+		dialogue_end(session, SESSION_INSECURE, "it said more in clear behind its reply to STARTTLS");
 	if (!session->closed && session->parser.broken)
 		dialogue_end(session, SESSION_PROTOCOL, session->parser.why);
 }
@@ -245,6 +249,7 @@ void session_start(struct session *session, const struct session_setup *setup, u
 		.line_heard = session->line_heard,
 		.now_ms = now_ms,
 		.window = 1,
+		.secured = setup->secured,
 	};
 
 	CHECK(session->ntx == 0);

@@ -41,6 +41,13 @@ struct session_limits {
 	unsigned window_max;   /* 1: no window */
 };
 
+/* Whether the session goes on in clear (RFC 3207). */
+enum session_tls {
+	SESSION_CLEAR,		/* STARTTLS is not said */
+	SESSION_TLS_IF_OFFERED, /* it is, and if it is refused the session goes on without */
+	SESSION_TLS_MUST	/* without it no MAIL is said */
+};
+
 struct session_setup {
 	struct slice helo;		     /* borrowed for the life of the session */
 	const struct session_limits *limits; /* borrowed likewise */
@@ -49,6 +56,8 @@ struct session_setup {
 	struct slice probe_recipient;	     /* an address that does not exist at this site, to probe a window with;
 					      * empty: no probe. Borrowed */
 	bool window_proved;		     /* known of this host: a probe has passed, none is needed */
+	enum session_tls tls;
+	bool secured; /* the connection is protected from its first byte (RFC 8314) */
 };
 
 /* Why it is over. */
@@ -63,6 +72,7 @@ struct session_setup {
 	X(SESSION_DESYNC, "desync", true, "the server said something nobody asked for")             \
 	X(SESSION_PROTOCOL, "protocol", true, "the server does not speak SMTP")                     \
 	X(SESSION_STOPPED, "stopped", true, "the server refused a message before it had all of it") \
+	X(SESSION_INSECURE, "insecure", true, "the connection could not be protected")              \
 	X(SESSION_ABANDONED, "abandoned", false, "we gave the connection up")
 
 enum session_end {
@@ -123,9 +133,10 @@ struct session {
 
 	enum session_end end;
 	bool ready, closed, quit_asked, sending;
-	bool is_holding;   /* held is one, and nothing is read until the send is done */
-	bool was_idle;	   /* a transaction was given after a silence of unknown length */
-	bool clock_unsure; /* so the deadline was set when the time was not known */
+	bool secured, shaking; /* TLS is on; its handshake is under way */
+	bool is_holding;       /* held is one, and nothing is read until the send is done */
+	bool was_idle;	       /* a transaction was given after a silence of unknown length */
+	bool clock_unsure;     /* so the deadline was set when the time was not known */
 	bool pipelining, windowed;
 	bool rset_said;	     /* and MAIL has not been said since */
 	bool rset_due;	     /* the server has a transaction open that is over for us */
@@ -178,6 +189,15 @@ void session_give(struct session *session, struct tx *tx);
  * unless later ones were never begun. One whose bytes are in a send is kept until session_said, even when the session
  * is closed: the kernel may still read them. */
 struct tx *session_over(struct session *session);
+
+/* STARTTLS was taken: what comes and goes now is TLS, until the owner says that the handshake is over, well or badly.
+ * Nothing is said or to be heard meanwhile; the session's deadline holds. */
+bool session_wants_handshake(const struct session *session);
+/* The connection is protected: whatever the server said before is forgotten (RFC 3207 4.2). */
+void session_secured(struct session *session, uint64_t now_ms);
+/* It could not be: the session is over, in clear it may not go on. what: in a few words; copied. */
+void session_insecure(struct session *session, const char *what, uint64_t now_ms);
+bool session_is_secured(const struct session *session);
 
 /* Fills send with what may be said now. False: nothing. The session may not be asked again until session_said. */
 bool session_say(struct session *session, struct session_send *send);

@@ -1,9 +1,8 @@
-/* The steps of a session. The greeting is never said, only heard; what is due after it is session->next, and STARTTLS
- * and AUTH will be two more rows that set it. */
+/* The steps of a session. The greeting is never said, only heard; what is due after it is session->next. */
 #include "smtp/dialogue.h"
 
 /* After HELO no extension may be used, not even one the server is known for (RFC 5321 4.1.4). */
-static void become_ready(struct session *session)
+void dialogue_ready(struct session *session)
 {
 	session->pipelining = session->caps.pipelining && !session->setup.no_pipelining;
 	session->ready = true;
@@ -39,7 +38,8 @@ static void hear_ehlo(struct session *session, struct tx *tx, const struct reply
 	(void)tx;
 	if (code_class(reply) == 2) {
 		session->caps = caps_parse(reply->text);
-		become_ready(session);
+		if (!starttls_is_due(session))
+			dialogue_ready(session);
 	} else if (code_class(reply) == 5) {
 		session->next = STEP_HELO;
 	} else {
@@ -58,7 +58,8 @@ static void hear_helo(struct session *session, struct tx *tx, const struct reply
 	(void)tx;
 	if (code_class(reply) == 2) {
 		session->caps = (struct caps){0};
-		become_ready(session);
+		if (!starttls_is_due(session))
+			dialogue_ready(session);
 	} else {
 		dialogue_refused(session, STAGE_EHLO, reply);
 	}
@@ -99,6 +100,7 @@ const struct row session_rows[STEP_MAIL] = {
 	[STEP_GREETING] = {"the greeting", STAGE_CONNECT, PATIENCE(greeting_s), true, NULL, hear_greeting},
 	[STEP_EHLO] = {"EHLO", STAGE_EHLO, PATIENCE(ehlo_s), true, say_ehlo, hear_ehlo},
 	[STEP_HELO] = {"HELO", STAGE_EHLO, PATIENCE(ehlo_s), true, say_helo, hear_helo},
+	[STEP_STARTTLS] = {"STARTTLS", STAGE_STARTTLS, PATIENCE(ehlo_s), true, starttls_say, starttls_hear},
 	[STEP_PROBE_MAIL] = {"MAIL", STAGE_MAIL, PATIENCE(mail_s), false, window_say_probe_mail,
 			     window_hear_probe_mail},
 	[STEP_PROBE_RCPT] = {"RCPT", STAGE_RCPT, PATIENCE(rcpt_s), true, window_say_probe_rcpt, window_hear_probe_rcpt},

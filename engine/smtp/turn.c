@@ -71,7 +71,7 @@ void dialogue_set_deadline(struct session *session)
 	const char *limits = (const char *)session->setup.limits;
 
 	session->clock_unsure = false;
-	session->deadline_ms = 0;
+	session->deadline_ms = session->shaking ? session->now_ms + HANDSHAKE_MS : 0;
 	if (session->nowed > 0) {
 		size_t patience = dialogue_row(dialogue_front(session)->step)->patience;
 
@@ -159,7 +159,7 @@ static enum step due(const struct session *session)
 {
 	const struct tx *tx = tx_at_hand(session);
 
-	if (session->closed || session->sending)
+	if (session->closed || session->sending || session->shaking)
 		return STEP_NONE;
 	if (tx && tx_is_mid_body(tx))
 		return tx->say_step;
@@ -221,7 +221,7 @@ void dialogue_turn(struct session *session)
 		dialogue_end(session, SESSION_DESYNC, "it began to speak before it was spoken to");
 		return;
 	}
-	CHECK(session->sending || session->nowed > 0 || due(session) != STEP_NONE ||
+	CHECK(session->sending || session->nowed > 0 || session->shaking || due(session) != STEP_NONE ||
 	      (session->ready && all_are_over(session)));
 }
 

@@ -278,6 +278,21 @@ static void lose(struct play *play, int error)
 	client_turn(play);
 }
 
+static void shake_hands(struct play *play, struct slice failure)
+{
+	char *why = slice_copy(failure);
+
+	if (!session_wants_handshake(&play->session))
+		play_fails(play, "the client does not begin a handshake", SLICE_NONE);
+	play->verb[0] = '\0';
+	if (failure.len)
+		session_insecure(&play->session, why, play->now_ms);
+	else
+		session_secured(&play->session, play->now_ms);
+	free(why);
+	client_turn(play);
+}
+
 static void do_step(struct play *play, const struct script_step *step)
 {
 	switch (step->act) {
@@ -299,6 +314,8 @@ static void do_step(struct play *play, const struct script_step *step)
 	case ACT_SILENT: be_silent(play, step->n); break;
 	case ACT_READS_NO_MORE: play->stopped = true; break;
 	case ACT_DRIPS: drip(play, step); break;
+	case ACT_TLS_BEGINS: shake_hands(play, SLICE_NONE); break;
+	case ACT_TLS_FAILS: shake_hands(play, step->text); break;
 	}
 	play->at++;
 }
@@ -385,6 +402,7 @@ static void play_file(const char *path)
 
 PLAYS(test_greeting, "a-greeting.txt")
 PLAYS(test_ehlo, "b-ehlo.txt")
+PLAYS(test_starttls, "c-starttls.txt")
 PLAYS(test_transaction, "d-transaction.txt")
 PLAYS(test_end_of_data, "e-end-of-data.txt")
 PLAYS(test_reuse, "f-reuse.txt")
@@ -395,9 +413,9 @@ PLAYS(test_behind, "i-behind.txt")
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_greeting),    cmocka_unit_test(test_ehlo),   cmocka_unit_test(test_transaction),
-		cmocka_unit_test(test_end_of_data), cmocka_unit_test(test_reuse),  cmocka_unit_test(test_chunking),
-		cmocka_unit_test(test_parameters),  cmocka_unit_test(test_behind),
+		cmocka_unit_test(test_greeting),    cmocka_unit_test(test_ehlo),	cmocka_unit_test(test_starttls),
+		cmocka_unit_test(test_transaction), cmocka_unit_test(test_end_of_data), cmocka_unit_test(test_reuse),
+		cmocka_unit_test(test_chunking),    cmocka_unit_test(test_parameters),	cmocka_unit_test(test_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -242,6 +242,9 @@ void client_connects(struct play *play)
 		play->limits.window_max = 8;
 	setup.window_proved = !dialogue_given(dialogue, SLICE("probe "), NULL, &setup.probe_recipient);
 	setup.always_rset = dialogue_given(dialogue, SLICE("always RSET"), NULL, NULL);
+	setup.tls = dialogue_given(dialogue, SLICE("TLS required"), NULL, NULL)	    ? SESSION_TLS_MUST
+		    : dialogue_given(dialogue, SLICE("TLS if offered"), NULL, NULL) ? SESSION_TLS_IF_OFFERED
+										    : SESSION_CLEAR;
 	setup.no_pipelining = dialogue_given(dialogue, SLICE("no pipelining"), NULL, NULL);
 	session_start(&play->session, &setup, play->now_ms);
 	session_listen(&play->session, listen, play);

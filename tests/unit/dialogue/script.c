@@ -94,7 +94,8 @@ static bool read_event(struct script_step *step, struct slice text)
 	} events[] = {
 		{{"(closes)", 8}, ACT_CLOSES},		 {{"(resets)", 8}, ACT_RESETS},
 		{{"(silent at least ", 17}, ACT_SILENT}, {{"(reads no more)", 15}, ACT_READS_NO_MORE},
-		{{"(drips every ", 13}, ACT_DRIPS},
+		{{"(drips every ", 13}, ACT_DRIPS},	 {{"(TLS begins)", 12}, ACT_TLS_BEGINS},
+		{{"(TLS fails)", 11}, ACT_TLS_FAILS},
 	};
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)

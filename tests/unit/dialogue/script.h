@@ -25,7 +25,9 @@ enum act {
 	ACT_RESETS,	   /* (resets) */
 	ACT_SILENT,	   /* (silent at least n s) */
 	ACT_READS_NO_MORE, /* (reads no more) */
-	ACT_DRIPS	   /* (drips every n s) text */
+	ACT_DRIPS,	   /* (drips every n s) text */
+	ACT_TLS_BEGINS,	   /* (TLS begins) */
+	ACT_TLS_FAILS	   /* (TLS fails) why */
 };
 
 struct script_step {
