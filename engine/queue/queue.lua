@@ -40,6 +40,14 @@
 --   hikyaku_trim    max keep_ms group… → length oldest_unacknowledged trimmed ok|high|full
 --   hikyaku_counts  → lists ready deferred held leased events oldest_created_ms
 --   hikyaku_version → the number below
+-- For operators (match.h; whoever calls these, a step does the work of all orders)
+--   hikyaku_control entry pause|resume|cancel|retry match for_ms by ref hold → id count. FULL
+--                   entry: of the control stream, which is executed once; "": none. match: a JSON object
+--   hikyaku_control_step max applied id counted → generation looked id, then pairs ref answer
+--                   applied: the generation all engines have in force; counted: what they ended of the order id
+--   hikyaku_control_answer entry what match by ref more → 1 · 0; hikyaku_control_answered ref…
+--   hikyaku_controls generation → generation, and unless it is this one, each control in force as a JSON object
+--   hikyaku_sites   pairs domain site
 --
 -- Keys (NAME is TENANT:ID; a tenant has no colon)
 --   B:events            STREAM type job to data
@@ -59,13 +67,18 @@
 --   B:dirty             SET of NAME: jobs whose public HASH is to be written; B:seq B:epoch B:accept numbers
 --   B:ready             how many records lie in lists
 --   B:sweep             HASH list offset earliest: the list being swept
+--   B:controls          HASH id → JSON: pauses; orders at work; cancels, which hold on for what was submitted before
+--   B:control:work      LIST of ids with mail to go through; B:control:ends ZSET id → when it is over or forgotten
+--   B:control:generation is the last id; B:control:last the last entry of the control stream that was executed
+--   B:picky             SET of pauses that name a job; B:graces HASH id → JSON: expiry held back, from when to when
+--   B:answers           HASH ref → JSON: to be put where the asker looks; B:sites:DAY HASH domain → site
 --
 -- What always holds. A recipient whose bit is clear has one record, in one list, one lease, B:deferred or B:held; the
 -- counters of its job say how many are where (queued: list or lease). A final settle counts if it is the one that sets
 -- the bit, whoever sends it: a delivered message is a fact about the world. If the record is elsewhere by then (its
 -- lease was reaped), it stays there dead, is no longer counted, and is dropped by whoever meets it: B:strays says that
 -- there are any, so that leasing looks at bits only then. All else is for the engine that holds the shard.
-local VERSION = 3
+local VERSION = 4
 
 local LEASE_LISTS_MAX, LEASE_RECORDS_MAX, BATCH_MAX, EXPAND_MAX = 64, 256, 256, 1000
 local SUBMIT_ENTRIES_MAX, SUBMIT_JOB_MAX, SUBMIT_RAW_MAX = 100000, 8 * 1048576, 26 * 1048576

@@ -70,12 +70,16 @@ local function lease_again(q, args, bits)
 	return reply
 end
 
--- Without the dead ones.
+-- Without the dead ones, and those whose job is paused.
 local function lease_living(q, records, list)
 	local living = {}
 	for _, bytes in ipairs(records) do
 		local record = record_read(bytes, list)
-		if record_is_alive(q, record) then living[#living + 1] = bytes else stray_gone(q, record) end
+		if not record_is_alive(q, record) then
+			stray_gone(q, record)
+		elseif not match.parks(q, record) then
+			living[#living + 1] = bytes
+		end
 	end
 	return living
 end
@@ -125,7 +129,7 @@ local function lease(B, args)
 	local before = call('HGET', open, number)
 	if before then return lease_again(s, args, before) end
 	s.prefix, s.reply, s.kept, s.empty, s.r, s.k, s.position, s.popped = B .. ':list:', {}, {}, {}, 0, 0, 0, 0
-	s.is_full, s.is_careful = call('EXISTS', key) == 1, call('EXISTS', B .. ':strays', B .. ':alone') > 0
+	s.is_full, s.is_careful = call('EXISTS', key) == 1, call('EXISTS', B .. ':strays', B .. ':alone', B .. ':picky') > 0
 	for at = 4, min(#args, 2 + 2 * LEASE_LISTS_MAX), 2 do
 		lease_take(s, args[at], args[at + 1])
 	end

@@ -12,7 +12,7 @@ local function due_take(q, most)
 		local waits = record_is_of(job, record) and call('SETBIT', job.waits, record.index, 0) == 1
 		if not waits then
 			stray_gone(q, record)
-		elseif record.expires > turn_ms(q) then
+		elseif match.ends(q, record) > turn_ms(q) then
 			push_add(push, record.list, record.bytes, record.expires)
 			job_count(job, 'deferred', -1)
 			job_count(job, 'queued', 1)
@@ -36,10 +36,15 @@ end
 local function sweep_held(q, member)
 	local name = sub(member, 3)
 	local held = call('HGET', q.B .. ':held', name)
+	local record = held and record_split(held)
+	local ends = record and match.ends(q, record)
+	if ends and ends > turn_ms(q) then
+		call('ZADD', q.B .. ':expiry', ends, member)
+		return 0
+	end
 	call('HDEL', q.B .. ':held', name)
 	call('ZREM', q.B .. ':expiry', member)
 	if not held then return 0 end
-	local record = record_split(held)
 	local job = job_get(q, record.tenant, record.job)
 	return job and record_expire(q, job, record, 'held') and 1 or 0
 end
@@ -68,9 +73,11 @@ local function sweep_list(q, list, most, offset, earliest)
 			earliest = min(earliest, record_expires(bytes))
 		else
 			local record = record_read(bytes, list)
-			local job = job_get(q, record.tenant, record.job)
-			dead[i] = record
-			if record_is_of(job, record) and record_expire(q, job, record, 'queued') then
+			local job, ends = job_get(q, record.tenant, record.job), match.ends(q, record)
+			dead[i] = ends <= turn_ms(q) and record
+			if not dead[i] then
+				earliest = min(earliest, ends)
+			elseif record_is_of(job, record) and record_expire(q, job, record, 'queued') then
 				job.strays, expired = job.strays + 1, expired + 1
 			end
 		end
