@@ -63,7 +63,9 @@ static void conn_refused(struct conn *conn)
 	conn->failure.attempted = true;
 	if (conn->failure.verdict.action == ACTION_DELIVERED || conn->failure.verdict.action == ACTION_NEVER)
 		conn->failure.verdict.action = ACTION_ELSEWHERE;
-	host_failed(conn->host, worker_now_ms(conn->worker));
+	conn->without_window = session_found_window_broken(&conn->session);
+	if (!conn->without_window)
+		host_failed(conn->host, worker_now_ms(conn->worker));
 }
 
 static void conn_free(struct conn *conn)
@@ -95,6 +97,17 @@ static void conn_give_up(struct conn *conn)
 	conn_free(conn);
 }
 
+/* A host that failed the probe takes mail as well as any other, one message at a time: it is asked again at once, and
+ * once, for it is remembered. That greeting does not count. */
+static void conn_next_route(struct conn *conn)
+{
+	if (conn->without_window)
+		conn->greeted--;
+	else
+		conn->route++;
+	conn->without_window = false;
+}
+
 static void on_closed(struct op *op, int result)
 {
 	struct conn *conn = LIST_OWNER(op, struct conn, closed);
@@ -108,7 +121,7 @@ static void on_closed(struct op *op, int result)
 		conn_free(conn);
 		return;
 	}
-	conn->route++;
+	conn_next_route(conn);
 	if (conn->failure.attempted && conn->tried < CONN_ADDRESSES_MAX && conn->greeted < CONN_SESSIONS_MAX &&
 	    !conn->worker->draining)
 		conn_try(conn);

@@ -23,6 +23,7 @@ struct conn {
 	const struct config_source *source; /* NULL: the system chooses the address */
 	unsigned route;			    /* the one being tried: index */
 	unsigned tried, greeted;	    /* addresses connected to, sessions begun */
+	bool without_window;		    /* the same route comes next, for it failed the probe of a window only */
 	struct host *host;		    /* counted */
 
 	struct socket socket;
