@@ -27,6 +27,8 @@ struct limits limits_unset(void)
 		.tls = LIMIT_UNSET,
 		.jitter_percent = LIMIT_UNSET,
 		.burst = LIMIT_UNSET,
+		.learning = LIMIT_UNSET,
+		.reserved = LIMIT_UNSET,
 	};
 
 	for (int i = 0; i < TIMEOUT_COUNT; i++)

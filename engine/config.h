@@ -55,7 +55,7 @@ struct config_place {
 
 /* The limit keys; what is not set is LIMIT_UNSET, an empty rate, or 0. Along one axis the nearest overrides. */
 struct limits {
-	int connections, messages_per_connection, recipients_per_message, window, total_connections;
+	int connections, messages_per_connection, recipients_per_message, window, total_connections, reserved;
 	struct rate rate, connection_rate, total_rate;
 	int tls; /* enum tls_policy, or LIMIT_UNSET */
 	struct slice pool;
@@ -64,13 +64,25 @@ struct limits {
 	int jitter_percent;
 	int timeout_s[TIMEOUT_COUNT];	    /* by enum timeout_key; LIMIT_UNSET */
 	int burst;			    /* of rate, which has it already; LIMIT_UNSET */
+	int learning;			    /* 0, 1, or LIMIT_UNSET */
 	const struct config_place **places; /* where each was written, by limit key; NULL: nowhere */
 };
 
+/* A new address is used a little more each day. */
+struct config_warm_up {
+	struct slice *sites; /* patterns of their names */
+	unsigned nsites;
+	int64_t start_day; /* the first one; days since 1970, UTC */
+	unsigned *daily;   /* recipients on each day; after the last one there is no limit */
+	unsigned ndaily;
+	struct slice overflow;		  /* the pool that takes what is over; empty: it waits */
+	const struct config_place *place; /* NULL: the source is not warmed up */
+};
 struct config_source {
 	struct slice name, helo;
 	struct address address; /* port 0 */
-	struct limits limits;
+	struct limits limits;	/* over all sites */
+	struct config_warm_up warm_up;
 	const struct config_place *place;
 };
 struct config_pool_source {
@@ -178,6 +190,8 @@ void config_free(struct config *config);
  * \"*\""), for `resolve`. */
 struct limits config_limits(const struct config *config, struct slice domain, struct slice site, struct slice source,
 			    struct outbuf *why);
+/* The limits that are written in a `source` or `tenant`, which is an axis of its own: a line for each, as above. */
+void config_axis_explain(const struct limits *limits, const char *kind, struct slice title, struct outbuf *why);
 /* The `domain` section that gives this domain a route or relay: exact, then suffix, then "*"; NULL if none. */
 const struct config_domain *config_route(const struct config *config, struct slice domain);
 /* The configured site one of whose patterns fits the MX name, or which lists the domain; NULL if none. */

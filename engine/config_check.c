@@ -1,6 +1,5 @@
-/* What no single line can tell: whether names exist that others refer to, whether limits contradict each other, whether
- * a file with a secret is one; and what comes from the machine when nothing is said. A contradiction is looked for
- * where limits end up, after merging, since two lines that are each sensible may make nonsense together. */
+/* What no single line can tell: whether names exist that others refer to, whether a file with a secret is one; and what
+ * comes from the machine when nothing is said. Limits are next door, in config_check_limits.c. */
 #include "config_read.h"
 
 #include "dns/dns.h"
@@ -15,7 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const struct config_place *written(struct config_reading *reading, enum config_section section, const char *name)
+const struct config_place *config_written(const struct config_reading *reading, enum config_section section,
+					  const char *name)
 {
 	return reading->written[config_key_find(section, slice_of(name)) - config_keys];
 }
@@ -62,7 +62,7 @@ static void check_hostname(struct config_reading *reading)
 	if (config->hostname.len == 0 && gethostname(name, sizeof(name) - 1) == 0)
 		config->hostname = arena_copy(&config->arena, slice_of(name));
 	if (!is_domain(config->hostname))
-		config_problem_at(reading, written(reading, SECTION_TOP, "hostname"),
+		config_problem_at(reading, config_written(reading, SECTION_TOP, "hostname"),
 				  "hostname is \"%.*s\", expected a domain name of letters, digits, - and dots",
 				  SLICE_ARG(config->hostname));
 }
@@ -135,7 +135,7 @@ static struct slice secret(struct config_reading *reading, struct slice name, co
 static void check_server(struct config_reading *reading)
 {
 	struct config *config = reading->config;
-	const struct config_place *place = written(reading, SECTION_REDIS, "server");
+	const struct config_place *place = config_written(reading, SECTION_REDIS, "server");
 	struct outbuf text = {0};
 
 	config->redis.embedded = slice_is(config->redis.text, SLICE("embedded"));
@@ -146,7 +146,7 @@ static void check_server(struct config_reading *reading)
 	if (!address_parse(&config->redis.server, outbuf_slice(&text), 6379)) {
 		if (config->redis.embedded)
 			config_problem_at(
-				reading, written(reading, SECTION_TOP, "state-dir"),
+				reading, config_written(reading, SECTION_TOP, "state-dir"),
 				"state-dir \"%.*s\" is too long for a socket in it, expected at most 90 bytes",
 				SLICE_ARG(config->state_dir));
 		else
@@ -165,40 +165,24 @@ static void check_redis(struct config_reading *reading)
 
 	check_server(reading);
 	if (!is_plain(config->redis.prefix, "-_.", 64))
-		config_problem_at(reading, written(reading, SECTION_REDIS, "prefix"),
+		config_problem_at(reading, config_written(reading, SECTION_REDIS, "prefix"),
 				  "prefix is \"%.*s\", expected at most 64 letters, digits, - _ and dots",
 				  SLICE_ARG(config->redis.prefix));
 	if (config->redis.shards > 1)
-		config_problem_at(reading, written(reading, SECTION_REDIS, "shards"),
+		config_problem_at(reading, config_written(reading, SECTION_REDIS, "shards"),
 				  "shards = %u: more than one comes with a later version; expected 1",
 				  config->redis.shards);
 	if (config->redis.password_file.len > 0)
-		config->redis.password =
-			secret(reading, config->redis.password_file, written(reading, SECTION_REDIS, "password-file"));
+		config->redis.password = secret(reading, config->redis.password_file,
+						config_written(reading, SECTION_REDIS, "password-file"));
 	if (config->redis.embedded && !writes_always && slice_is(config->require, SLICE("durable")))
-		config_problem_at(reading, written(reading, SECTION_TOP, "require"),
+		config_problem_at(reading, config_written(reading, SECTION_TOP, "require"),
 				  "require = \"durable\" and fsync = \"%.*s\" contradict each other; expected fsync = "
 				  "\"always\"",
 				  SLICE_ARG(config->redis.fsync));
 }
 
 /* --- names that others refer to --- */
-
-/* Sources of a pool share alike for now: said where something else was asked for. */
-static void warn_weights(struct config_reading *reading, const struct config_pool *pool)
-{
-	for (unsigned i = 1; i < pool->nsources; i++) {
-		const struct config_place *place = pool->sources[i].place;
-
-		if (pool->sources[i].weight == pool->sources[0].weight)
-			continue;
-		outbuf_printf(reading->problems.out,
-			      "%.*s:%u: warning: the weights of the pool \"%.*s\" count from a later version on; until "
-			      "then its sources share alike\n",
-			      SLICE_ARG(place->file), place->line, SLICE_ARG(pool->name));
-		return;
-	}
-}
 
 static void check_pools(struct config_reading *reading)
 {
@@ -207,7 +191,6 @@ static void check_pools(struct config_reading *reading)
 	for (unsigned i = 0; i < config->npools; i++) {
 		const struct config_pool *pool = &config->pools[i];
 
-		warn_weights(reading, pool);
 		if (pool->nsources == 0)
 			config_problem_at(reading, pool->place,
 					  "the pool \"%.*s\" has no sources; expected one at least",
@@ -217,6 +200,41 @@ static void check_pools(struct config_reading *reading)
 				config_problem_at(reading, pool->sources[j].place,
 						  "unknown source \"%.*s\" in the pool \"%.*s\"",
 						  SLICE_ARG(pool->sources[j].source), SLICE_ARG(pool->name));
+	}
+}
+
+static void check_warm_up(struct config_reading *reading, const struct config_source *source)
+{
+	const struct config_warm_up *warm_up = &source->warm_up;
+	const struct config_pool *overflow = config_pool_named(reading->config, warm_up->overflow);
+
+	if (!warm_up->place)
+		return;
+	if (warm_up->start_day == 0 || warm_up->ndaily == 0)
+		config_problem_at(reading, warm_up->place,
+				  "the warm-up of the source \"%.*s\" has no %s, expected both start and daily",
+				  SLICE_ARG(source->name), warm_up->ndaily ? "start" : "daily");
+	config_check_pool(reading, warm_up->overflow, warm_up->place);
+	if (overflow && overflow->nsources == 1 && slice_is(overflow->sources[0].source, source->name))
+		config_problem_at(reading, warm_up->place,
+				  "the overflow pool \"%.*s\" has no source but \"%.*s\" itself, expected one that is "
+				  "warm",
+				  SLICE_ARG(overflow->name), SLICE_ARG(source->name));
+}
+
+/* Receivers count by address, so two sources at one address are twice what they are told to be. */
+static void warn_same_address(struct config_reading *reading, const struct config_source *source)
+{
+	const struct config *config = reading->config;
+
+	for (const struct config_source *other = config->sources; other < source; other++) {
+		if (!address_is_equal(&other->address, &source->address) || source->address.len == 0)
+			continue;
+		outbuf_printf(reading->problems.out,
+			      "%.*s:%u: warning: the sources \"%.*s\" and \"%.*s\" have the same address; receivers "
+			      "count them as one\n",
+			      SLICE_ARG(source->place->file), source->place->line, SLICE_ARG(other->name),
+			      SLICE_ARG(source->name));
 	}
 }
 
@@ -235,13 +253,15 @@ static void check_sources(struct config_reading *reading)
 					  SLICE_ARG(source->name));
 		if (source->helo.len == 0)
 			source->helo = config->hostname;
+		check_warm_up(reading, source);
+		warn_same_address(reading, source);
 		if (!is_domain(source->helo) && source->helo.ptr[0] != '[')
 			config_problem_at(reading, source->place, "helo is \"%.*s\", expected a domain name",
 					  SLICE_ARG(source->helo));
 	}
 }
 
-static void check_pool_name(struct config_reading *reading, struct slice pool, const struct config_place *place)
+void config_check_pool(struct config_reading *reading, struct slice pool, const struct config_place *place)
 {
 	if (pool.len && !config_pool_named(reading->config, pool))
 		config_problem_at(reading, place, "unknown pool \"%.*s\"; there is no section pool \"%.*s\"",
@@ -261,7 +281,7 @@ static void check_tenants(struct config_reading *reading)
 				"tenant \"%.*s\": expected a name of at most 64 letters, digits, - _ and dots",
 				SLICE_ARG(tenant->name));
 		for (unsigned j = 0; j < tenant->npools; j++)
-			check_pool_name(reading, tenant->pools[j], tenant->place);
+			config_check_pool(reading, tenant->pools[j], tenant->place);
 	}
 }
 
@@ -271,74 +291,13 @@ static void check_groups(struct config_reading *reading)
 
 	for (unsigned i = 0; i < config->events.ngroups; i++)
 		if (!is_plain(config->events.groups[i], "-_.:", 64))
-			config_problem_at(reading, written(reading, SECTION_EVENTS, "groups"),
+			config_problem_at(reading, config_written(reading, SECTION_EVENTS, "groups"),
 					  "the group \"%.*s\": expected at most 64 letters, digits, - _ : and dots",
 					  SLICE_ARG(config->events.groups[i]));
 }
 
-/* --- limits --- */
-
-static const struct config_place *limit_place(const struct limits *limits, const char *name,
-					      const struct config_place *otherwise)
-{
-	const struct config_place *place = limits->places[config_key_find(SECTION_SITE, slice_of(name)) - config_keys];
-
-	return place ? place : otherwise;
-}
-
-/* own: as written in the section; merged: as they are once all that is farther has its say. */
-static void check_limits(struct config_reading *reading, const struct limits *own, const struct limits *merged,
-			 const struct config_place *place)
-{
-	if (own->tls >= TLS_REQUIRED)
-		config_problem_at(
-			reading, limit_place(own, "tls", place),
-			"this tls policy needs TLS, which comes with a later version; mail would go in clear. "
-			"Expected none or opportunistic");
-	if (own->burst != LIMIT_UNSET && merged->rate.count == 0)
-		config_problem_at(reading, limit_place(own, "burst", place), "burst without a rate limits nothing");
-	if ((own->window != LIMIT_UNSET || own->messages_per_connection != LIMIT_UNSET) &&
-	    merged->messages_per_connection != LIMIT_UNLIMITED && merged->window > merged->messages_per_connection)
-		config_problem_at(
-			reading, limit_place(own, "window", place),
-			"window (%d) and messages-per-connection (%d) contradict each other: a window is never "
-			"larger",
-			merged->window, merged->messages_per_connection);
-	if ((own->retry.nsteps || own->expires_after_ms) && merged->retry.step_ms[0] >= merged->expires_after_ms)
-		config_problem_at(
-			reading, limit_place(own, "retry", limit_place(own, "expires-after", place)),
-			"retry and expires-after contradict each other: mail expires before its second attempt");
-	check_pool_name(reading, own->pool, limit_place(own, "pool", place));
-}
-
-static void check_sites(struct config_reading *reading)
-{
-	const struct config *config = reading->config;
-
-	for (unsigned i = 0; i < config->nsites; i++) {
-		const struct config_site *site = &config->sites[i];
-		struct limits merged = config_limits(config, SLICE_NONE, site->name, SLICE_NONE, NULL);
-
-		if (site->nmx == 0 && site->ndomains == 0)
-			config_problem_at(reading, site->place,
-					  "the site \"%.*s\" has neither mx nor domains, so nothing belongs to it",
-					  SLICE_ARG(site->name));
-		check_limits(reading, &site->limits, &merged, site->place);
-		for (unsigned j = 0; j < site->nsources; j++) {
-			const struct config_site_source *source = &site->sources[j];
-
-			if (!config_source_named(config, source->source))
-				config_problem_at(reading, source->place,
-						  "unknown source \"%.*s\" in the site \"%.*s\"",
-						  SLICE_ARG(source->source), SLICE_ARG(site->name));
-			merged = config_limits(config, SLICE_NONE, site->name, source->source, NULL);
-			check_limits(reading, &source->limits, &merged, source->place);
-		}
-	}
-}
-
 /* "a.example", "*.example" or "*", in lower case from now on. */
-static void name_domain(struct config_reading *reading, struct config_domain *domain)
+static void check_domain(struct config_reading *reading, struct config_domain *domain)
 {
 	struct config *config = reading->config;
 	char *name = arena_string(&config->arena, domain->name);
@@ -359,37 +318,6 @@ static void name_domain(struct config_reading *reading, struct config_domain *do
 		map_add(&config->domains_by_name, &domain->node, domain->name);
 }
 
-static void check_domains(struct config_reading *reading)
-{
-	struct config *config = reading->config;
-
-	for (unsigned i = 0; i < config->ndomains; i++)
-		name_domain(reading, &config->domains[i]);
-	for (unsigned i = 0; i < config->ndomains; i++) {
-		const struct config_domain *domain = &config->domains[i];
-		struct limits merged = config_limits(config, domain->name, SLICE_NONE, SLICE_NONE, NULL);
-
-		check_limits(reading, &domain->limits, &merged, domain->place);
-	}
-}
-
-/* What `queue` says holds where no domain or site says otherwise. */
-static void check_queue(struct config_reading *reading)
-{
-	struct config *config = reading->config;
-	struct limits *limits = &config->limits;
-	size_t size = LIMIT_KEYS * sizeof(*limits->places);
-
-	limits->expires_after_ms = config->queue.expires_after_ms;
-	limits->retry = config->queue.retry;
-	limits->places = memset(arena_alloc(&config->arena, size), 0, size);
-	limits->places[config_key_find(SECTION_SITE, SLICE("retry")) - config_keys] =
-		written(reading, SECTION_QUEUE, "retry");
-	limits->places[config_key_find(SECTION_SITE, SLICE("expires-after")) - config_keys] =
-		written(reading, SECTION_QUEUE, "expires-after");
-	check_limits(reading, limits, limits, NULL);
-}
-
 void config_check(struct config_reading *reading)
 {
 	check_workers(reading->config);
@@ -401,7 +329,7 @@ void config_check(struct config_reading *reading)
 	check_pools(reading);
 	check_tenants(reading);
 	check_groups(reading);
-	check_queue(reading);
-	check_domains(reading);
-	check_sites(reading);
+	for (unsigned i = 0; i < reading->config->ndomains; i++)
+		check_domain(reading, &reading->config->domains[i]);
+	config_check_limits(reading);
 }

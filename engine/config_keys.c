@@ -7,8 +7,6 @@
 
 #define LANE	(IN(SITE) | IN(SITE_SOURCE) | IN(DOMAIN))
 #define COUNTED (LANE | IN(SOURCE) | IN(TENANT))
-/* Limits along the axes of sources and tenants come with a later version; a lane's are here. */
-#define LATER_AXES (IN(SOURCE) | IN(TENANT))
 
 #define LIMIT(field)		    true, offsetof(struct limits, field), 0
 #define AT(type, field)		    false, offsetof(struct type, field), 0
@@ -22,7 +20,7 @@
 #define DAYS(n)			    ((n)*86400000ull)
 
 const struct config_key config_keys[] = {
-	{"connections", COUNTED, LATER_AXES, KIND_AMOUNT, LIMIT(connections), "Connections open at a time.", "10",
+	{"connections", COUNTED, 0, KIND_AMOUNT, LIMIT(connections), "Connections open at a time.", "10",
 	 BOUNDS(1, 100000)},
 	{"messages-per-connection", LANE, 0, KIND_AMOUNT, LIMIT(messages_per_connection),
 	 "Messages sent on a connection before it is closed.", "100", BOUNDS(1, 1000000)},
@@ -31,16 +29,23 @@ const struct config_key config_keys[] = {
 	{"window", LANE, 0, KIND_INT, LIMIT(window),
 	 "Transactions under way on a connection at a time; more than 1 needs PIPELINING and CHUNKING there.", "1",
 	 BOUNDS(1, SESSION_WINDOW_MAX)},
-	{"total-connections", IN(SITE) | IN(DOMAIN), EVERYWHERE, KIND_AMOUNT, LIMIT(total_connections),
+	{"total-connections", IN(SITE) | IN(DOMAIN), 0, KIND_AMOUNT, LIMIT(total_connections),
 	 "Connections open at a time over all sources.", "unlimited", BOUNDS(1, 1000000)},
-	{"rate", COUNTED, LATER_AXES, KIND_RATE, LIMIT(rate), "Recipients attempted in a time.", "unlimited", UNBOUND},
-	{"burst", COUNTED, LATER_AXES, KIND_INT, LIMIT(burst),
+	{"rate", COUNTED, 0, KIND_RATE, LIMIT(rate), "Recipients attempted in a time.", "unlimited", UNBOUND},
+	{"burst", COUNTED, 0, KIND_INT, LIMIT(burst),
 	 "Recipients that may go at once before the rate holds them back; one second's worth if not set.", NULL,
 	 BOUNDS(1, 1000000)},
-	{"connection-rate", COUNTED, EVERYWHERE, KIND_RATE, LIMIT(connection_rate), "Connections opened in a time.",
-	 "unlimited", UNBOUND},
-	{"total-rate", IN(SITE) | IN(DOMAIN), EVERYWHERE, KIND_RATE, LIMIT(total_rate),
+	{"connection-rate", COUNTED, 0, KIND_RATE, LIMIT(connection_rate), "Connections opened in a time.", "unlimited",
+	 UNBOUND},
+	{"total-rate", IN(SITE) | IN(DOMAIN), 0, KIND_RATE, LIMIT(total_rate),
 	 "Recipients attempted in a time over all sources.", "unlimited", UNBOUND},
+	{"reserved-connections", LANE, 0, KIND_INT, LIMIT(reserved),
+	 "Of the connections, those kept for transactional mail; one, of four or more, if not set.", NULL,
+	 BOUNDS(0, 1000)},
+	{"learning", LANE, 0, KIND_WORD, LIMIT(learning),
+	 "Inside these limits, find out how many connections and what rate the receiver takes; with false the limits "
+	 "are all there is.",
+	 "true", WORDS("false true")},
 	{"tls", LANE, 0, KIND_WORD, LIMIT(tls),
 	 "How the connection must be protected. TLS itself comes with a later version: until then mail goes in clear, "
 	 "and whatever demands more is refused.",
@@ -50,8 +55,9 @@ const struct config_key config_keys[] = {
 	{"retry", LANE, 0, KIND_SCHEDULE, LIMIT(retry),
 	 "Waits after the first failed attempt, the second, and so on; the last one repeats.", "20m,40m,80m,160m,4h",
 	 BOUNDS(1000, DAYS(7))},
-	{"expires-after", LANE, EVERYWHERE, KIND_DURATION, LIMIT(expires_after_ms),
-	 "A recipient not delivered by then is given up.", "5d", BOUNDS(1000, DAYS(90))},
+	{"expires-after", LANE, 0, KIND_DURATION, LIMIT(expires_after_ms),
+	 "A recipient not delivered by then is given up, unless its job says when; at most what queue says.", "5d",
+	 BOUNDS(1000, DAYS(90))},
 	{"jitter", LANE, 0, KIND_PERCENT, LIMIT(jitter_percent),
 	 "How far a wait is spread, up and down, so that a wave does not come back as a wave.", "20%", BOUNDS(0, 90)},
 	{"timeout-connect", LANE, 0, KIND_SECONDS, LIMIT(timeout_s[TIMEOUT_CONNECT]), "Patience for a connection.",
@@ -145,10 +151,15 @@ const struct config_key config_keys[] = {
 	{"helo", IN(SOURCE), 0, KIND_TEXT, AT(config_source, helo), "Its name in EHLO; the hostname if empty.", "",
 	 UNBOUND},
 
-	{"site", IN(WARM_UP), EVERYWHERE, KIND_TEXTS, NOWHERE, "The sites it is warmed up for.", "", UNBOUND},
-	{"start", IN(WARM_UP), EVERYWHERE, KIND_TEXT, NOWHERE, "The first day.", "", UNBOUND},
-	{"daily", IN(WARM_UP), EVERYWHERE, KIND_TEXTS, NOWHERE, "Recipients on each day.", "", UNBOUND},
-	{"overflow", IN(WARM_UP), EVERYWHERE, KIND_TEXT, NOWHERE, "The pool that takes what is over.", "", UNBOUND},
+	{"site", IN(WARM_UP), 0, KIND_TEXTS, LIST(config_warm_up, sites),
+	 "The sites it is warmed up for, at each of them by itself; * stands for anything.", "*", UNBOUND},
+	{"start", IN(WARM_UP), 0, KIND_DAY, AT(config_warm_up, start_day), "The first day, in UTC.", NULL, UNBOUND},
+	{"daily", IN(WARM_UP), 0, KIND_AMOUNTS, LIST(config_warm_up, daily),
+	 "Recipients on the first day, the second, and so on, spread over the day; after the last one as many as one "
+	 "likes.",
+	 NULL, BOUNDS(1, 1000000000)},
+	{"overflow", IN(WARM_UP), 0, KIND_TEXT, AT(config_warm_up, overflow),
+	 "The pool that takes what is over; without one it waits for the next day.", "", UNBOUND},
 
 	{"weight", IN(POOL_SOURCE), 0, KIND_NUMBER, AT(config_pool_source, weight), "Its part of the pool's mail.", "1",
 	 BOUNDS(1, 1000)},
@@ -203,7 +214,7 @@ const struct config_section_row config_sections[SECTION_COUNT] = {
 	[SECTION_EVENTS] = {"events", SECTION_TOP, false, false, "how long what happened is kept"},
 	[SECTION_HTTP] = {"http", SECTION_TOP, false, true, "metrics and health"},
 	[SECTION_SOURCE] = {"source", SECTION_TOP, true, false, "one of our addresses"},
-	[SECTION_WARM_UP] = {"warm-up", SECTION_SOURCE, false, true, "a new address is used a little more each day"},
+	[SECTION_WARM_UP] = {"warm-up", SECTION_SOURCE, false, false, "a new address is used a little more each day"},
 	[SECTION_POOL] = {"pool", SECTION_TOP, true, false, "sources that share mail by weight"},
 	[SECTION_POOL_SOURCE] = {"source", SECTION_POOL, true, false, "a source of the pool"},
 	[SECTION_SITE] = {"site", SECTION_TOP, true, false, "a receiver with many domains"},

@@ -53,6 +53,8 @@ enum config_kind {
 	KIND_ROUTES,   /* struct address *, unsigned; port: the mail port */
 	KIND_SERVERS,  /* struct address[DNS_SERVERS_MAX], unsigned; port 53 */
 	KIND_DIVERT,   /* config->divert and divert_to */
+	KIND_DAY,      /* int64_t: days since 1970 */
+	KIND_AMOUNTS,  /* unsigned *, unsigned */
 	KINDS
 };
 
@@ -76,7 +78,7 @@ struct config_section_row {
 };
 
 /* The limit keys come first: their positions index limits.places. */
-enum { LIMIT_KEYS = 23 };
+enum { LIMIT_KEYS = 25 };
 
 extern const struct config_key config_keys[];
 extern const unsigned config_nkeys;

@@ -125,6 +125,15 @@ struct limits config_limits(const struct config *config, struct slice domain, st
 	return limits;
 }
 
+void config_axis_explain(const struct limits *limits, const char *kind, struct slice title, struct outbuf *why)
+{
+	const struct seat seat = {limits, kind, title, SLICE_NONE};
+
+	for (unsigned i = 0; i < LIMIT_KEYS; i++)
+		if (config_value_is_set(&config_keys[i], limits))
+			explain(&config_keys[i], limits, &seat, why);
+}
+
 static const struct config_domain *routed(const struct config *config, struct slice name)
 {
 	struct map_node *node = map_find(&config->domains_by_name, name);

@@ -195,6 +195,17 @@ static cfg_t *section_at(struct config_reading *reading, cfg_t *cfg, const char 
 	return section;
 }
 
+static void read_warm_up(struct config_reading *reading, cfg_t *source, struct config_warm_up *warm_up)
+{
+	cfg_t *section = cfg_size(source, "warm-up") ? cfg_getsec(source, "warm-up") : NULL;
+	const struct config_place *end = section ? place_at(section->line) : NULL;
+
+	if (!end || !end->opened) /* libconfuse makes an empty one where there is none */
+		return;
+	warm_up->place = end->opened;
+	read_keys(reading, section, SECTION_WARM_UP, warm_up, NULL);
+}
+
 static void read_sources(struct config_reading *reading, cfg_t *cfg)
 {
 	struct config *config = reading->config;
@@ -206,6 +217,7 @@ static void read_sources(struct config_reading *reading, cfg_t *cfg)
 		cfg_t *section = section_at(reading, cfg, "source", i, &source->name, &source->place);
 
 		read_keys(reading, section, SECTION_SOURCE, source, &source->limits);
+		read_warm_up(reading, section, &source->warm_up);
 	}
 }
 

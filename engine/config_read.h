@@ -14,6 +14,13 @@ struct config_reading {
 /* What can only be told when all is read: names that must exist, files with secrets, limits that contradict each other;
  * and what is worked out from the machine (cores, host name, resolvers). */
 void config_check(struct config_reading *reading);
+/* Its part about limits (config_check_limits.c). */
+void config_check_limits(struct config_reading *reading);
+/* A problem if there is no pool of that name ("": none is named). */
+void config_check_pool(struct config_reading *reading, struct slice pool, const struct config_place *place);
+/* Where a key of a section that is there once was written; NULL: nowhere. */
+const struct config_place *config_written(const struct config_reading *reading, enum config_section section,
+					  const char *name);
 /* A problem with the value of a key in a section that is there once ("redis", "server"). */
 void config_problem_at(struct config_reading *reading, const struct config_place *place, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -4,6 +4,7 @@
 #include "config_values.h"
 
 #include "base/check.h"
+#include "queue/time.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -312,6 +313,38 @@ static bool read_divert(struct reading *r)
 	       config->divert_to.sa.sa_family != AF_UNIX && address_port(&config->divert_to) != 0;
 }
 
+static bool read_day(struct reading *r)
+{
+	char text[] = "yyyy-mm-ddT00:00:00Z";
+	uint64_t ms;
+
+	*r->why = "it is not a day such as 2026-12-01";
+	if (r->texts[0].len != 10)
+		return false;
+	memcpy(text, r->texts[0].ptr, 10);
+	if (time_read(slice_of(text), &ms))
+		return false;
+	*(int64_t *)place_of(r) = (int64_t)(ms / 86400000);
+	return true;
+}
+
+static bool read_amounts(struct reading *r)
+{
+	unsigned *list = arena_alloc(r->arena, (r->ntexts + 1) * sizeof(*list));
+
+	for (unsigned i = 0; i < r->ntexts; i++) {
+		uint64_t n;
+
+		*r->at = r->texts[i];
+		if (!whole(r->texts[i], UINT32_MAX, &n, r->why) || !in_bounds(r->key, n, r->why))
+			return false;
+		list[i] = (unsigned)n;
+	}
+	*(unsigned **)place_of(r) = list;
+	set_count(r, r->ntexts);
+	return true;
+}
+
 static const struct kind_row {
 	const char *looks; /* for people: what is expected */
 	bool (*read)(struct reading *reading);
@@ -337,6 +370,8 @@ static const struct kind_row {
 	[KIND_IP] = {"an IP address without a port", read_ip, 0, false},
 	[KIND_ROUTES] = {"a list of addresses such as \"[192.0.2.25]:2525\"", read_routes, 0, true},
 	[KIND_SERVERS] = {"a list of up to 4 addresses such as \"127.0.0.1:53\"", read_servers, 0, true},
+	[KIND_DAY] = {"a day such as 2026-12-01", read_day, 0, false},
+	[KIND_AMOUNTS] = {"a list of whole numbers", read_amounts, 0, true},
 	[KIND_DIVERT] = {"\"discard\", an address such as \"[127.0.0.1]:2525\", or nothing", read_divert, 0, false},
 };
 

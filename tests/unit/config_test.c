@@ -142,13 +142,40 @@ static void test_warnings(void **state)
 	config = accepted("state-dir = \"/tmp/\\b\"\n");
 	assert_non_null(strstr(problem_text(), "warning: found \"\\b\""));
 	config_free(config);
-	config = accepted("source \"a\" { address = 192.0.2.1 }\nsource \"b\" { address = 192.0.2.2 }\n"
-			  "pool \"p\" { source \"a\" { weight = 3 }\nsource \"b\" { } }\n");
-	assert_non_null(strstr(problem_text(), "test.conf:4: warning: the weights of the pool \"p\""));
+	config = accepted("source \"a\" { address = 192.0.2.1 }\nsource \"b\" { address = 192.0.2.1 }\n");
+	assert_non_null(
+		strstr(problem_text(), "test.conf:2: warning: the sources \"a\" and \"b\" have the same address"));
 	config_free(config);
 	config = accepted("state-dir = '/tmp/\\d\\b'\n");
 	assert_string_equal(problem_text(), "");
 	is(config->state_dir, "/tmp/\\d\\b");
+	config_free(config);
+}
+
+static void test_warm_up(void **state)
+{
+	struct config *config = accepted("source \"a\" { address = 192.0.2.1  rate = 500/h  connections = 20\n"
+					 "	warm-up { site = { \"google\", \"*.jp\" }  start = \"2026-12-01\"\n"
+					 "		daily = { 50, 100, 200 }  overflow = \"p\" } }\n"
+					 "source \"b\" { address = 2001:db8::1\n"
+					 "	warm-up { start = \"2024-02-29\"  daily = { 5 } } }\n"
+					 "source \"c\" { address = 192.0.2.3 }\n"
+					 "pool \"p\" { source \"c\" { } }\n");
+	const struct config_warm_up *warm_up = &config->sources[0].warm_up;
+
+	(void)state;
+	assert_int_equal(warm_up->place->line, 2);
+	assert_int_equal(warm_up->nsites, 2);
+	is(warm_up->sites[1], "*.jp");
+	assert_int_equal(warm_up->start_day, 20788);
+	assert_int_equal(warm_up->ndaily, 3);
+	assert_int_equal(warm_up->daily[2], 200);
+	is(warm_up->overflow, "p");
+	assert_int_equal(config->sources[0].limits.connections, 20);
+	assert_int_equal(config->sources[0].limits.rate.count, 500);
+	assert_int_equal(config->sources[1].warm_up.start_day, 19782);
+	is(config->sources[1].warm_up.sites[0], "*");
+	assert_null(config->sources[2].warm_up.place);
 	config_free(config);
 }
 
@@ -340,6 +367,7 @@ int main(void)
 		cmocka_unit_test(test_divert_and_embedded),
 
 		cmocka_unit_test(test_warnings),
+		cmocka_unit_test(test_warm_up),
 		cmocka_unit_test(test_includes),
 		cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_secrets),
