@@ -95,7 +95,10 @@ bool worker_open(struct worker *worker)
 					     });
 	if (!worker->seed)
 		worker->seed = random_secret();
-	worker->scheduler = scheduler_new(&(struct scheduler_setup){slots, RECORDS_MAX, worker->seed, target_free},
+	worker->scheduler = scheduler_new(&(struct scheduler_setup){.slots = slots,
+								    .records = RECORDS_MAX,
+								    .seed = worker->seed,
+								    .site_gone = target_free},
 					  worker_now_ms(worker));
 	struct queue_owner owner = delivery_queue_owner(worker);
 
@@ -126,6 +129,7 @@ void worker_close(struct worker *worker)
 	dns_free(worker->dns);
 	ring_free(worker->ring);
 	underway_close(worker->underway);
+	judge_free(&worker->judge);
 	pool_free(&worker->conns);
 	pool_free(&worker->transactions);
 	pool_free(&worker->deliveries);

@@ -4,7 +4,7 @@
 #include "scheduler/scheduler.h"
 
 struct scheduler {
-	struct map sites, domains, lists;
+	struct map sites, domains, lists, tenants;
 	struct list attention; /* sites for which something may be done */
 	struct list starved;   /* sites that wait for a slot or for room for records */
 	struct list asks;      /* domains whose routes are wanted */
@@ -14,12 +14,17 @@ struct scheduler {
 	int records_free; /* below zero while more came than was asked for */
 	bool paused;
 	void (*site_gone)(struct site *site);
+	bool (*tenant_terms)(void *who, struct slice tenant, struct tenant_terms *terms);
+	void *who;
 };
 
 /* Found, or made. */
 struct domain *book_domain(struct scheduler *scheduler, struct slice name);
 struct ready *book_list(struct scheduler *scheduler, struct slice name);
 struct site *book_site(struct scheduler *scheduler, const struct site_spec *spec);
+struct tenant *book_tenant(struct scheduler *scheduler, struct slice name);
+/* Asks for its terms. */
+void book_tenant_terms(struct scheduler *scheduler, struct tenant *tenant);
 /* Freed if nothing holds it any more. */
 void book_forget_domain(struct scheduler *scheduler, struct domain *domain);
 void book_forget_list(struct scheduler *scheduler, struct ready *list);
@@ -27,8 +32,10 @@ void book_forget_list(struct scheduler *scheduler, struct ready *list);
 void book_lanes(struct site *site, const struct site_spec *spec);
 void book_free_site(struct site *site);
 bool book_forget_site(struct scheduler *scheduler, struct site *site, uint64_t now_ms);
-/* Into its site's turn. */
+/* Gets a turn at its site, if it may have one. */
 void book_queue_list(struct scheduler *scheduler, struct ready *list);
+/* Its mail goes to that site from now on. */
+void book_move_domain(struct scheduler *scheduler, struct domain *domain, struct site *site);
 /* The site gets attention. */
 void book_look(struct scheduler *scheduler, struct site *site);
 /* One that waits for a slot or for room for records gets attention. */

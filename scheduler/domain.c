@@ -5,6 +5,7 @@
 #include "base/check.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct domain *book_domain(struct scheduler *scheduler, struct slice name)
 {
@@ -12,10 +13,11 @@ struct domain *book_domain(struct scheduler *scheduler, struct slice name)
 
 	if (node)
 		return MAP_OWNER(node, struct domain, node);
-	struct domain *domain = calloc(1, sizeof(*domain));
+	struct domain *domain = calloc(1, sizeof(*domain) + name.len);
 
 	CHECK(domain != NULL);
-	domain->name = (struct slice){slice_copy(name), name.len};
+	memcpy(domain + 1, name.ptr, name.len);
+	domain->name = (struct slice){(char *)(domain + 1), name.len};
 	list_init(&domain->lists);
 	list_init(&domain->asking);
 	map_add(&scheduler->domains, &domain->node, domain->name);
@@ -33,17 +35,36 @@ void book_forget_domain(struct scheduler *scheduler, struct domain *domain)
 			book_look(scheduler, domain->site);
 	}
 	map_remove(&scheduler->domains, &domain->node);
-	free((char *)domain->name.ptr);
 	free(domain);
 }
 
-/* "t:a.example:acme:nov": the class, then the domain. */
-static struct slice domain_of(struct slice list)
+void book_move_domain(struct scheduler *scheduler, struct domain *domain, struct site *site)
 {
-	struct slice rest = list;
+	struct site *before = domain->site;
 
-	slice_until(&rest, ':');
-	return slice_until(&rest, ':');
+	if (before == site)
+		return;
+	LIST_EACH (link, &domain->lists) {
+		struct ready *list = LIST_OWNER(link, struct ready, of_domain);
+
+		if (before)
+			fair_leave(ready_fair(list), list);
+	}
+	site->ndomains++;
+	domain->site = site;
+	if (before && --before->ndomains == 0)
+		book_look(scheduler, before);
+}
+
+/* "t:a.example:acme:nov": class, domain, tenant, campaign. */
+static void read_name(struct scheduler *scheduler, struct ready *list)
+{
+	struct slice rest = list->name;
+
+	list->transactional = slice_is(slice_until(&rest, ':'), SLICE("t"));
+	list->domain = book_domain(scheduler, slice_until(&rest, ':'));
+	list->tenant = book_tenant(scheduler, slice_until(&rest, ':'));
+	list->campaign_at = (uint16_t)(list->name.len - rest.len);
 }
 
 struct ready *book_list(struct scheduler *scheduler, struct slice name)
@@ -52,13 +73,15 @@ struct ready *book_list(struct scheduler *scheduler, struct slice name)
 
 	if (node)
 		return MAP_OWNER(node, struct ready, node);
-	struct ready *list = calloc(1, sizeof(*list));
+	struct ready *list = calloc(1, sizeof(*list) + name.len);
 
-	CHECK(list != NULL);
-	list->name = (struct slice){slice_copy(name), name.len};
-	list->transactional = slice_starts(name, SLICE("t:"));
-	list->domain = book_domain(scheduler, domain_of(name));
+	CHECK(list != NULL && name.len <= UINT16_MAX);
+	memcpy(list + 1, name.ptr, name.len);
+	list->name = (struct slice){(char *)(list + 1), name.len};
+	list->sources = UINT64_MAX;
 	list_init(&list->turn);
+	read_name(scheduler, list);
+	list->tenant->nlists++;
 	list_push(&list->domain->lists, &list->of_domain);
 	map_add(&scheduler->lists, &list->node, list->name);
 	return list;
@@ -69,22 +92,60 @@ void book_forget_list(struct scheduler *scheduler, struct ready *list)
 	struct domain *domain = list->domain;
 
 	CHECK(list->leasing == NULL);
-	list_remove(&list->turn);
+	if (domain->site)
+		fair_leave(ready_fair(list), list);
 	list_remove(&list->of_domain);
 	map_remove(&scheduler->lists, &list->node);
-	free((char *)list->name.ptr);
+	if (--list->tenant->nlists == 0) {
+		map_remove(&scheduler->tenants, &list->tenant->node);
+		free(list->tenant);
+	}
 	free(list);
 	book_forget_domain(scheduler, domain);
 }
 
-/* Into its site's queue, at the end: lists take turns. */
+/* The nearest that says it: the tenant, else the domain; 0 says nothing. */
+static uint64_t sources_of(const struct ready *list)
+{
+	uint64_t sources = list->tenant->terms.sources ? list->tenant->terms.sources : list->domain->sources;
+
+	return sources ? sources : UINT64_MAX;
+}
+
 void book_queue_list(struct scheduler *scheduler, struct ready *list)
 {
 	struct domain *domain = list->domain;
+	uint64_t sources = sources_of(list);
 
-	if (!domain->site || domain->leaving || list->leasing)
+	if (!domain->site || domain->leaving || list->leasing || list->held)
 		return;
-	list_remove(&list->turn);
-	list_push(list->transactional ? &domain->site->urgent : &domain->site->bulk, &list->turn);
+	if (sources != list->sources)
+		fair_leave(ready_fair(list), list); /* the share it had was for others */
+	list->sources = sources;
+	fair_join(ready_fair(list), list);
 	book_look(scheduler, domain->site);
+}
+
+struct tenant *book_tenant(struct scheduler *scheduler, struct slice name)
+{
+	struct map_node *node = map_find(&scheduler->tenants, name);
+
+	if (node)
+		return MAP_OWNER(node, struct tenant, node);
+	struct tenant *tenant = calloc(1, sizeof(*tenant) + name.len);
+
+	CHECK(tenant != NULL);
+	memcpy(tenant + 1, name.len ? name.ptr : "", name.len);
+	map_add(&scheduler->tenants, &tenant->node, (struct slice){(char *)(tenant + 1), name.len});
+	book_tenant_terms(scheduler, tenant);
+	return tenant;
+}
+
+void book_tenant_terms(struct scheduler *scheduler, struct tenant *tenant)
+{
+	struct tenant_terms terms = {.weight = 1};
+
+	if (scheduler->tenant_terms && !scheduler->tenant_terms(scheduler->who, tenant->node.key, &terms))
+		terms = (struct tenant_terms){.weight = 1};
+	tenant->terms = terms;
 }

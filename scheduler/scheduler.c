@@ -22,6 +22,8 @@ struct scheduler *scheduler_new(const struct scheduler_setup *setup, uint64_t no
 	scheduler->slots_free = setup->slots;
 	scheduler->records_free = (int)setup->records;
 	scheduler->site_gone = setup->site_gone;
+	scheduler->tenant_terms = setup->tenant_terms;
+	scheduler->who = setup->who;
 	return scheduler;
 }
 
@@ -30,15 +32,15 @@ void scheduler_free(struct scheduler *scheduler)
 	MAP_EACH (node, &scheduler->lists) {
 		struct ready *list = MAP_OWNER(node, struct ready, node);
 
-		free((char *)list->name.ptr);
-		free(list);
+		if (list->domain->site)
+			fair_leave(ready_fair(list), list);
 	}
-	MAP_EACH (node, &scheduler->domains) {
-		struct domain *domain = MAP_OWNER(node, struct domain, node);
-
-		free((char *)domain->name.ptr);
-		free(domain);
-	}
+	MAP_EACH (node, &scheduler->lists)
+		free(MAP_OWNER(node, struct ready, node));
+	MAP_EACH (node, &scheduler->domains)
+		free(MAP_OWNER(node, struct domain, node));
+	MAP_EACH (node, &scheduler->tenants)
+		free(MAP_OWNER(node, struct tenant, node));
 	MAP_EACH (node, &scheduler->sites) {
 		struct site *site = MAP_OWNER(node, struct site, node);
 
@@ -48,6 +50,7 @@ void scheduler_free(struct scheduler *scheduler)
 	}
 	map_free(&scheduler->lists);
 	map_free(&scheduler->domains);
+	map_free(&scheduler->tenants);
 	map_free(&scheduler->sites);
 	free(scheduler);
 }
@@ -70,7 +73,7 @@ struct site *scheduler_routed(struct scheduler *scheduler, struct slice name, co
 			      uint64_t now_ms)
 {
 	struct domain *domain = book_domain(scheduler, name);
-	struct site *site = book_site(scheduler, spec), *before = domain->site;
+	struct site *site = book_site(scheduler, spec);
 
 	(void)now_ms;
 	if (!site->timer.fire) {
@@ -83,12 +86,7 @@ struct site *scheduler_routed(struct scheduler *scheduler, struct slice name, co
 	domain->sources = spec->sources;
 	domain->asked = domain->leaving = false;
 	list_remove(&domain->asking);
-	if (before != site) {
-		site->ndomains++;
-		if (before && --before->ndomains == 0)
-			book_look(scheduler, before);
-		domain->site = site;
-	}
+	book_move_domain(scheduler, domain, site);
 	LIST_EACH (link, &domain->lists)
 		book_queue_list(scheduler, LIST_OWNER(link, struct ready, of_domain));
 	book_look(scheduler, site);
@@ -103,7 +101,7 @@ void scheduler_offer(struct scheduler *scheduler, struct slice name, uint64_t no
 	(void)now_ms;
 	if (list->leasing)
 		list->more = true;
-	else if (list_is_empty(&list->turn))
+	else
 		book_queue_list(scheduler, list);
 	if (!domain->site && !domain->asked && list_is_empty(&domain->asking))
 		list_push(&scheduler->asks, &domain->asking);
@@ -151,6 +149,17 @@ bool scheduler_next(struct scheduler *scheduler, struct next *next, uint64_t now
 	return true;
 }
 
+/* They were asked for, and are not needed. */
+static void give_back(struct ready *list, unsigned recipients)
+{
+	if (recipients == 0)
+		return;
+	if (list->domain->site)
+		fair_refund(ready_fair(list), list, recipients);
+	if (list->tenant->terms.budget)
+		budget_give(list->tenant->terms.budget, recipients);
+}
+
 void scheduler_leased(struct scheduler *scheduler, struct ready *list, unsigned got, uint64_t remaining,
 		      uint64_t now_ms)
 {
@@ -160,6 +169,7 @@ void scheduler_leased(struct scheduler *scheduler, struct ready *list, unsigned 
 	CHECK(lane != NULL && lane->asked >= list->asked);
 	lane->asked -= list->asked;
 	list->leasing = NULL;
+	give_back(list, got < list->asked ? list->asked - got : 0);
 	list->remaining = remaining;
 	if (got && remaining && got == list->asked && lane->nready == 0)
 		lane_ran_dry(lane);
@@ -197,6 +207,23 @@ void scheduler_drop(struct scheduler *scheduler, struct domain *domain)
 	scheduler->records_free++;
 	book_feed_starved(scheduler);
 	book_forget_domain(scheduler, domain);
+}
+
+void scheduler_hold_list(struct scheduler *scheduler, struct ready *list, bool held)
+{
+	list->held = held;
+	if (held && list->domain->site)
+		fair_rest(ready_fair(list), list);
+	else if (!held)
+		book_queue_list(scheduler, list);
+}
+
+void scheduler_terms(struct scheduler *scheduler)
+{
+	MAP_EACH (node, &scheduler->tenants)
+		book_tenant_terms(scheduler, MAP_OWNER(node, struct tenant, node));
+	MAP_EACH (node, &scheduler->lists)
+		book_queue_list(scheduler, MAP_OWNER(node, struct ready, node));
 }
 
 void scheduler_pause(struct scheduler *scheduler, bool paused)

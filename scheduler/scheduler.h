@@ -29,6 +29,9 @@ struct scheduler_setup {
 	unsigned records; /* records in memory in all */
 	uint64_t seed;
 	void (*site_gone)(struct site *site); /* frees site->target; may be NULL */
+	/* Asked when a tenant has mail, and at scheduler_terms: false, or NULL itself, means weight 1 and no budget. */
+	bool (*tenant_terms)(void *who, struct slice tenant, struct tenant_terms *terms);
+	void *who;
 };
 
 /* Where a domain's mail goes: the name that makes the site, and the limits of each lane (one a source). */
@@ -92,6 +95,10 @@ void scheduler_look(struct scheduler *scheduler, struct lane *lane);
 /* Records in memory: taken when they come, given when they are settled. */
 void scheduler_hold(struct scheduler *scheduler, struct domain *domain);
 void scheduler_drop(struct scheduler *scheduler, struct domain *domain);
+/* Nothing is leased from the list (an operator paused it), or again. */
+void scheduler_hold_list(struct scheduler *scheduler, struct ready *list, bool held);
+/* The configuration was read again: tenants' terms are asked for anew. */
+void scheduler_terms(struct scheduler *scheduler);
 /* No new leases and connections (Redis away, drain), or again. */
 void scheduler_pause(struct scheduler *scheduler, bool paused);
 void scheduler_tick(struct scheduler *scheduler, uint64_t now_ms);

@@ -42,8 +42,6 @@ struct site *book_site(struct scheduler *scheduler, const struct site_spec *spec
 	site->name = (struct slice){slice_copy(spec->name), spec->name.len};
 	list_init(&site->attention);
 	list_init(&site->starved);
-	list_init(&site->urgent);
-	list_init(&site->bulk);
 	book_lanes(site, spec);
 	map_add(&scheduler->sites, &site->node, site->name);
 	return site;

@@ -5,6 +5,7 @@
  * scheduler's queue of attention, however many domains it has. */
 #pragma once
 
+#include "scheduler/fair.h"
 #include "scheduler/lane.h"
 
 #include "base/map.h"
@@ -18,7 +19,7 @@ struct site {
 	struct slice name;	     /* owned; the engine's choice: "google", or the MX set */
 	struct list attention;	     /* on the scheduler's list while something may be done */
 	struct list starved;	     /* on the scheduler's list while it waits for a slot */
-	struct list urgent, bulk;    /* ready lists with mail, in turn; transactional ones apart */
+	struct fair urgent, bulk;    /* ready lists with mail; transactional ones apart */
 	struct lane **lanes;	     /* owned, each for itself: a lane never moves; one a source */
 	unsigned nlanes, first_lane; /* the lane that is looked at first, in turn */
 	struct timer timer;	     /* when the next thing that waits by time is due */
@@ -44,13 +45,33 @@ struct domain {
 /* A ready list in Redis: recipients of one domain, class, tenant and campaign. */
 struct ready {
 	struct map_node node;  /* by name */
-	struct slice name;     /* owned */
+	struct slice name;     /* of the same memory */
 	struct domain *domain; /* parent */
+	struct tenant *tenant; /* counted; never NULL */
 	struct list of_domain; /* link */
-	struct list turn;      /* on its site's list while it may have mail and no lease is under way */
+	struct share *share;   /* its campaign's at its site; NULL: the site needs none (fair.h) */
+	struct list turn;      /* fair.c's: among the lists of its share */
 	struct lane *leasing;  /* the lane a lease under way is for; NULL: none */
+	uint64_t remaining;    /* in Redis, as last heard */
+	uint64_t sources;      /* bit i: lane i may send it */
 	unsigned asked;	       /* records of that lease */
+	uint16_t campaign_at;  /* where in the name the campaign begins */
 	bool transactional;
-	bool more;	    /* it became non-empty again while a lease was under way */
-	uint64_t remaining; /* in Redis, as last heard */
+	bool more;    /* it became non-empty again while a lease was under way */
+	bool in_turn; /* fair.c's: it may be chosen */
+	bool held;    /* by an operator: nothing is leased from it */
 };
+
+/* The campaign, and whatever follows it in the name: borrowed from it. */
+static inline struct slice ready_campaign(const struct ready *list)
+{
+	return slice_skip(list->name, list->campaign_at);
+}
+
+/* Its site's shares for its class; NULL while its domain has no site. */
+static inline struct fair *ready_fair(const struct ready *list)
+{
+	struct site *site = list->domain->site;
+
+	return site ? list->transactional ? &site->urgent : &site->bulk : NULL;
+}

@@ -54,44 +54,51 @@ static bool next_connect(struct scheduler *scheduler, struct lane *lane, struct 
 	return true;
 }
 
-static struct ready *first_list(const struct site *site)
+/* Transactional mail overtakes; bulk gets what is left. */
+static struct ready *next_list(const struct lane *lane, uint64_t now_ms, uint64_t *wake_ms)
 {
-	struct list *link = list_first(&site->urgent);
+	struct ready *list = fair_choose(&lane->site->urgent, lane->source, now_ms, wake_ms);
 
-	if (!link)
-		link = list_first(&site->bulk);
-	return link ? LIST_OWNER(link, struct ready, turn) : NULL;
+	return list ? list : fair_choose(&lane->site->bulk, lane->source, now_ms, wake_ms);
 }
 
-static bool is_alone(const struct site *site)
+/* How many of those the tenant's budget allows now, taken from it. */
+static unsigned afford(const struct ready *list, unsigned count, uint64_t now_ms)
 {
-	const struct list *queue = list_is_empty(&site->urgent) ? &site->bulk : &site->urgent;
+	struct budget *budget = list->tenant->terms.budget;
 
-	return queue->next->next == queue;
+	return budget ? budget_take(budget, count, now_ms) : count;
 }
 
-static bool next_lease(struct scheduler *scheduler, struct lane *lane, struct next *next, uint64_t now_ms)
+static bool next_lease(struct scheduler *scheduler, struct lane *lane, struct next *next, uint64_t now_ms,
+		       uint64_t *wake_ms)
 {
-	struct ready *list = first_list(lane->site);
 	unsigned goal = lane_supply_goal(lane), have = lane->nready + lane->preparing + lane->asked, count;
-	bool alone;
+	struct ready *list;
 
-	if (!list || scheduler->paused || have > goal / 2)
+	if (scheduler->paused || have > goal / 2 || !(list = next_list(lane, now_ms, wake_ms)))
 		return false;
 	if (scheduler->records_free <= 0) {
 		list_remove(&lane->site->starved);
 		list_push(&scheduler->starved, &lane->site->starved);
 		return false;
 	}
-	alone = is_alone(lane->site);
 	if (list->domain->routes_until_ms <= now_ms && !list->domain->asked && list_is_empty(&list->domain->asking))
 		list_push(&scheduler->asks, &list->domain->asking);
-	list_remove(&list->turn);
-	if (lane->site->unroutable && list->domain->routes_until_ms <= now_ms)
+	if (lane->site->unroutable && list->domain->routes_until_ms <= now_ms) {
+		fair_rest(ready_fair(list), list);
 		return false; /* it comes back into its turn when the DNS has answered again */
+	}
 	count = goal - have;
-	if (count > SHARE_MAX && !alone)
+	if (count > SHARE_MAX && !fair_is_alone(ready_fair(list)))
 		count = SHARE_MAX;
+	count = afford(list, count, now_ms);
+	if (count == 0) { /* another worker was faster */
+		wait_until(lane, LANE_WAITS_RATE, now_ms + BUDGET_PATIENCE_MS, wake_ms);
+		return false;
+	}
+	fair_rest(ready_fair(list), list);
+	fair_charge(ready_fair(list), list, count);
 	list->leasing = lane;
 	list->asked = count;
 	list->more = false;
@@ -115,7 +122,8 @@ static bool lane_next(struct scheduler *scheduler, struct lane *lane, struct nex
 	if (lane->nready && lane->idle == 0 && lane->open + lane->opening >= lane->window)
 		lane->wait = LANE_WAITS_CONNECTIONS;
 	return next_send(scheduler, lane, next, now_ms, wake_ms) ||
-	       next_connect(scheduler, lane, next, now_ms, wake_ms) || next_lease(scheduler, lane, next, now_ms);
+	       next_connect(scheduler, lane, next, now_ms, wake_ms) ||
+	       next_lease(scheduler, lane, next, now_ms, wake_ms);
 }
 
 bool site_next(struct scheduler *scheduler, struct site *site, struct next *next, uint64_t now_ms)

@@ -23,7 +23,8 @@ static int setup(void **state)
 	static struct world world;
 
 	world.now_ms = START_MS;
-	world.scheduler = scheduler_new(&(struct scheduler_setup){100, 1000, 42, NULL}, world.now_ms);
+	world.scheduler =
+		scheduler_new(&(struct scheduler_setup){.slots = 100, .records = 1000, .seed = 42}, world.now_ms);
 	*state = &world;
 	return 0;
 }
@@ -218,7 +219,8 @@ static void a_rate_is_waited_for_to_the_millisecond(void **state)
 static void slots_of_the_machine_are_shared(void **state)
 {
 	struct world *world = *state;
-	struct scheduler *scheduler = scheduler_new(&(struct scheduler_setup){1, 1000, 1, NULL}, START_MS);
+	struct scheduler *scheduler =
+		scheduler_new(&(struct scheduler_setup){.slots = 1, .records = 1000, .seed = 1}, START_MS);
 	struct world small = {scheduler, START_MS};
 	struct next next, other;
 

@@ -1,0 +1,63 @@
+/* Fair share: which ready list of a site is leased from next.
+ *
+ * A site's capacity is shared among the tenants that have mail for it, by their weights; a tenant's share among its
+ * campaigns, evenly; a campaign's among its lists, in turn. What is counted is recipients leased, so that a campaign
+ * of five million delays nobody: a newcomer starts where the others are, not behind what they have queued, and nobody
+ * saves up a claim while he has nothing to send.
+ *
+ *     fair_join(&site->bulk, list);                      it has mail
+ *     list = fair_choose(&site->bulk, lane, now, &wake); whose turn it is; NULL: nobody's before wake
+ *     fair_rest(&site->bulk, list);                      a lease is under way, or it is held: it has no turn
+ *     fair_charge(&site->bulk, list, 32);                so many were asked for
+ *     fair_refund(&site->bulk, list, 20);                and so many of them were not there
+ *     fair_join(&site->bulk, list);                      it has its turn again
+ *     fair_leave(&site->bulk, list);                     it is drained, or goes to another site
+ *
+ * A site mostly has one list; the tree of shares is made when a second one comes and goes with the last. Choosing is
+ * O(log n) in tenants and in campaigns and O(1) in lists, plus one step for each tenant that is out of budget and each
+ * campaign that this lane may not send. */
+#pragma once
+
+#include "scheduler/budget.h"
+
+#include "base/list.h"
+#include "base/map.h"
+
+struct ready;
+struct share;
+
+/* What the configuration says of a tenant. */
+struct tenant_terms {
+	unsigned weight;       /* 0 counts as 1 */
+	struct budget *budget; /* borrowed, for the life of the process; NULL: none */
+	uint64_t sources;      /* bit i: lane i may send its mail; 0: as its domains say */
+};
+
+/* A tenant with mail at any site of this scheduler. */
+struct tenant {
+	struct map_node node; /* by name, which is of the same memory */
+	struct tenant_terms terms;
+	unsigned nlists; /* ready lists of it; forgotten with the last */
+};
+
+/* All zero when empty. */
+struct fair {
+	struct ready *only; /* its one list, while it never had two */
+	struct share *root; /* owned; NULL while `only` says it all */
+};
+
+/* It may be chosen. Joins if it is not a member yet. */
+void fair_join(struct fair *fair, struct ready *list);
+/* It may not be chosen, and stays a member. */
+void fair_rest(struct fair *fair, struct ready *list);
+/* It is no member any more. */
+void fair_leave(struct fair *fair, struct ready *list);
+
+/* The list whose turn it is among those that lane may send; nothing is changed by asking. NULL if there is none now;
+ * *wake_ms is then moved forward to when a tenant's budget allows the next, if that is what is waited for. */
+struct ready *fair_choose(const struct fair *fair, unsigned lane, uint64_t now_ms, uint64_t *wake_ms);
+void fair_charge(struct fair *fair, struct ready *list, unsigned recipients);
+void fair_refund(struct fair *fair, struct ready *list, unsigned recipients);
+
+/* No other list is a member. */
+bool fair_is_alone(const struct fair *fair);

@@ -1,0 +1,303 @@
+/* Fair shares, counted: tenants by weight, campaigns within a tenant, lists within a campaign, and who may not send. */
+#include "scheduler/scheduler.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { LISTS = 64, LEASE = 32, NOW_MS = 1000000 };
+
+/* Lists of one site, without a scheduler around them. */
+struct world {
+	struct fair fair;
+	struct site site;
+	struct domain domain;
+	struct tenant tenants[4];
+	struct ready lists[LISTS];
+	char names[LISTS][32];
+	uint64_t had[LISTS];
+	unsigned nlists;
+};
+
+static int setup(void **state)
+{
+	struct world *world = calloc(1, sizeof(*world));
+	static const char *const names[] = {"a", "b", "c", "d"};
+
+	for (unsigned i = 0; i < 4; i++)
+		world->tenants[i] = (struct tenant){.node.key = slice_of(names[i]), .terms.weight = 1};
+	world->domain.site = &world->site;
+	*state = world;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *world = *state;
+
+	for (unsigned i = 0; i < world->nlists; i++)
+		fair_leave(&world->fair, &world->lists[i]);
+	assert_null(world->fair.only);
+	assert_null(world->fair.root);
+	free(world);
+	return 0;
+}
+
+/* A list of that tenant and campaign, in its turn. */
+static struct ready *list_of(struct world *world, unsigned tenant, const char *campaign)
+{
+	unsigned i = world->nlists++;
+	struct ready *list = &world->lists[i];
+
+	assert_true(i < LISTS);
+	int n = snprintf(world->names[i], sizeof(world->names[i]), "b:d%u:%s:%s", i,
+			 world->tenants[tenant].node.key.ptr, campaign);
+
+	*list = (struct ready){.name = {world->names[i], (size_t)n},
+			       .domain = &world->domain,
+			       .tenant = &world->tenants[tenant],
+			       .campaign_at = (uint16_t)((size_t)n - strlen(campaign)),
+			       .sources = UINT64_MAX};
+	list_init(&list->turn);
+	fair_join(&world->fair, list);
+	return list;
+}
+
+/* One lease for that lane: who got it; NULL: nobody. */
+static struct ready *serve(struct world *world, unsigned lane, unsigned recipients)
+{
+	uint64_t wake_ms = 0;
+	struct ready *list = fair_choose(&world->fair, lane, NOW_MS, &wake_ms);
+
+	if (!list)
+		return NULL;
+	fair_rest(&world->fair, list);
+	fair_charge(&world->fair, list, recipients);
+	world->had[list - world->lists] += recipients;
+	fair_join(&world->fair, list);
+	return list;
+}
+
+static void serve_many(struct world *world, unsigned leases)
+{
+	while (leases-- > 0)
+		assert_non_null(serve(world, 0, LEASE));
+}
+
+static uint64_t had(const struct world *world, const struct ready *list)
+{
+	return world->had[list - world->lists];
+}
+
+static void tenants_share_evenly_whatever_they_queue(void **state)
+{
+	struct world *world = *state;
+	struct ready *small = list_of(world, 0, "one");
+	uint64_t many = 0;
+
+	for (unsigned i = 0; i < 30; i++)
+		list_of(world, 1, i % 2 ? "x" : "y");
+	serve_many(world, 1000);
+	for (unsigned i = 1; i < world->nlists; i++)
+		many += world->had[i];
+	assert_in_range(had(world, small), 15900, 16100);
+	assert_in_range(many, 15900, 16100);
+}
+
+static void weights_are_shares(void **state)
+{
+	struct world *world = *state;
+	struct ready *lists[3];
+
+	world->tenants[0].terms.weight = 1;
+	world->tenants[1].terms.weight = 2;
+	world->tenants[2].terms.weight = 7;
+	for (unsigned i = 0; i < 3; i++)
+		lists[i] = list_of(world, i, "");
+	serve_many(world, 10000);
+	assert_in_range(had(world, lists[0]), 31900, 32100);
+	assert_in_range(had(world, lists[1]), 63800, 64200);
+	assert_in_range(had(world, lists[2]), 223500, 224500);
+}
+
+static void campaigns_of_a_tenant_share_evenly(void **state)
+{
+	struct world *world = *state;
+	struct ready *alone = list_of(world, 0, "small");
+	uint64_t giant = 0;
+
+	for (unsigned i = 0; i < 40; i++)
+		list_of(world, 0, "giant");
+	serve_many(world, 1000);
+	for (unsigned i = 1; i < world->nlists; i++) {
+		giant += world->had[i];
+		assert_in_range(world->had[i], 384, 416); /* and its lists take turns */
+	}
+	assert_in_range(had(world, alone), 15900, 16100);
+	assert_in_range(giant, 15900, 16100);
+}
+
+static void a_newcomer_starts_where_the_others_are(void **state)
+{
+	struct world *world = *state;
+	struct ready *old = list_of(world, 0, "old");
+
+	list_of(world, 0, "older");
+	serve_many(world, 10000);
+	uint64_t before = had(world, old);
+	struct ready *late = list_of(world, 0, "late");
+
+	serve_many(world, 4);
+	assert_true(had(world, late) >= LEASE); /* it is not behind what they have queued */
+	serve_many(world, 296);
+	assert_in_range(had(world, late), 3100, 3300); /* and they are not behind what it has missed */
+	assert_in_range(had(world, old) - before, 3100, 3300);
+}
+
+static void what_was_not_there_is_not_paid(void **state)
+{
+	struct world *world = *state;
+	struct ready *poor = list_of(world, 0, ""), *rich = list_of(world, 1, "");
+
+	for (unsigned i = 0; i < 1000; i++) {
+		struct ready *list = serve(world, 0, LEASE);
+
+		if (list == poor) {
+			fair_refund(&world->fair, list, LEASE - 4);
+			world->had[0] -= LEASE - 4;
+		}
+	}
+	assert_in_range(had(world, poor) * 100 / had(world, rich), 90, 110);
+}
+
+static void a_claim_is_not_saved_up(void **state)
+{
+	struct world *world = *state;
+	struct ready *held = list_of(world, 0, ""), *other = list_of(world, 1, "");
+
+	fair_rest(&world->fair, held);
+	serve_many(world, 1000);
+	assert_int_equal(had(world, held), 0);
+	uint64_t before = had(world, other);
+
+	fair_join(&world->fair, held);
+	serve_many(world, 100);
+	assert_in_range(had(world, held), 1600, 1600 + 256);
+	assert_true(had(world, other) - before >= 1600 - 256);
+}
+
+static void a_tenant_without_budget_is_passed_by(void **state)
+{
+	struct world *world = *state;
+	struct ready *poor = list_of(world, 0, ""), *rich = list_of(world, 1, "");
+	struct budget budget;
+	uint64_t wake_ms = 0;
+
+	budget_init(&budget, 60, 60000, 1, 0);
+	world->tenants[0].terms.budget = &budget;
+	assert_int_equal(budget_take(&budget, 1, NOW_MS), 1);
+	for (unsigned i = 0; i < 10; i++)
+		assert_ptr_equal(serve(world, 0, LEASE), rich);
+	fair_rest(&world->fair, rich);
+	assert_null(fair_choose(&world->fair, 0, NOW_MS, &wake_ms));
+	assert_int_equal(wake_ms, NOW_MS + 1000); /* and is waited for to the millisecond */
+	assert_ptr_equal(fair_choose(&world->fair, 0, NOW_MS + 1000, &wake_ms), poor);
+}
+
+static void a_lane_sends_what_it_may(void **state)
+{
+	struct world *world = *state;
+	struct ready *first = list_of(world, 0, "first"), *second = list_of(world, 0, "second"),
+		     *any = list_of(world, 1, "any");
+	struct ready *fixed[2] = {first, second};
+
+	for (unsigned i = 0; i < 2; i++) {
+		fair_leave(&world->fair, fixed[i]);
+		fixed[i]->sources = 1ull << i;
+		fair_join(&world->fair, fixed[i]);
+	}
+	for (unsigned i = 0; i < 200; i++) {
+		struct ready *list = serve(world, i % 2, LEASE);
+
+		assert_true(list == any || list == fixed[i % 2]);
+	}
+	assert_in_range(had(world, any), 3100, 3300);
+}
+
+static void one_list_needs_no_shares(void **state)
+{
+	struct world *world = *state;
+	struct ready *list = list_of(world, 0, "");
+
+	assert_null(world->fair.root);
+	assert_true(fair_is_alone(&world->fair));
+	assert_ptr_equal(serve(world, 0, LEASE), list);
+	fair_rest(&world->fair, list);
+	assert_null(serve(world, 0, LEASE));
+	struct ready *second = list_of(world, 0, "");
+
+	assert_false(fair_is_alone(&world->fair));
+	assert_ptr_equal(serve(world, 0, LEASE), second); /* the first still rests */
+	fair_leave(&world->fair, second);
+	assert_true(fair_is_alone(&world->fair));
+}
+
+/* What a site with ten thousand campaigns costs to choose from is seen by the clock of `make check` alone: linear would
+ * be a hundred million steps. */
+static void ten_thousand_campaigns_each_have_a_turn(void **state)
+{
+	enum { MANY = 10000 };
+	struct world *world = *state;
+	struct ready *lists = calloc(MANY, sizeof(*lists));
+	char(*names)[32] = calloc(MANY, sizeof(*names));
+	struct ready *giant = list_of(world, 0, "giant");
+	unsigned served = 0;
+	uint64_t wake_ms = 0;
+
+	serve_many(world, 10);
+	for (unsigned i = 0; i < MANY; i++) {
+		int n = snprintf(names[i], sizeof(names[i]), "b:d:a:%u", i);
+
+		lists[i] = (struct ready){.name = {names[i], (size_t)n},
+					  .domain = &world->domain,
+					  .tenant = &world->tenants[0],
+					  .campaign_at = 6,
+					  .sources = UINT64_MAX};
+		list_init(&lists[i].turn);
+		fair_join(&world->fair, &lists[i]);
+	}
+	for (unsigned i = 0; i < MANY + 10; i++) {
+		struct ready *list = fair_choose(&world->fair, 0, NOW_MS, &wake_ms);
+
+		fair_charge(&world->fair, list, list == giant ? LEASE : 1);
+		served += list != giant;
+		if (list != giant)
+			fair_leave(&world->fair, list);
+	}
+	assert_int_equal(served, MANY);
+	free(lists);
+	free(names);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(tenants_share_evenly_whatever_they_queue, setup, teardown),
+		cmocka_unit_test_setup_teardown(weights_are_shares, setup, teardown),
+		cmocka_unit_test_setup_teardown(campaigns_of_a_tenant_share_evenly, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_newcomer_starts_where_the_others_are, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_was_not_there_is_not_paid, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_claim_is_not_saved_up, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_tenant_without_budget_is_passed_by, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_lane_sends_what_it_may, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_list_needs_no_shares, setup, teardown),
+		cmocka_unit_test_setup_teardown(ten_thousand_campaigns_each_have_a_turn, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
