@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "config_keys.h"
+#include "config_read.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@ void config_free(struct config *config)
 	if (!config)
 		return;
 	map_free(&config->domains_by_name);
+	config_free_local_rules(config);
 	arena_free(&config->arena);
 	free(config);
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "nouns.h"
+#include "smtp/local_rules.h"
 #include "smtp/session.h"
 
 #include "base/address.h"
@@ -130,6 +131,16 @@ struct config_tenant {
 	const struct config_place *place;
 };
 
+/* A rule as it is written; config->local has what becomes of it. */
+struct config_rule {
+	struct slice name, match, action, scope, category, suppress; /* words; empty: not said */
+	struct slice *sites, *stages;
+	unsigned nsites, nstages;
+	struct rate rate, after;
+	uint64_t for_ms;
+	const struct config_place *place, *match_place;
+};
+
 struct config {
 	struct arena arena; /* owns every text and array below */
 	struct slice path;
@@ -175,7 +186,9 @@ struct config {
 	struct config_site *sites;
 	struct config_domain *domains;
 	struct config_tenant *tenants;
-	unsigned nsources, npools, nsites, ndomains, ntenants;
+	struct config_rule *rules;
+	unsigned nsources, npools, nsites, ndomains, ntenants, nrules;
+	struct local_rules local; /* made from the rules, in their order */
 	struct map domains_by_name;
 };
 

@@ -189,15 +189,30 @@ const struct config_key config_keys[] = {
 	{"pool", IN(TENANT), 0, KIND_TEXTS, LIST(config_tenant, pools), "Pools it may use; the first one is its own.",
 	 "", UNBOUND},
 
-	{"site", IN(RULE), EVERYWHERE, KIND_TEXTS, NOWHERE, "Sites the rule is for.", "", UNBOUND},
-	{"stage", IN(RULE), EVERYWHERE, KIND_TEXTS, NOWHERE, "Stages the rule is for.", "", UNBOUND},
-	{"match", IN(RULE), EVERYWHERE, KIND_TEXT, NOWHERE, "A pattern of the reply, in single quotes.", "", UNBOUND},
-	{"action", IN(RULE), EVERYWHERE, KIND_TEXT, NOWHERE, "What to do.", "", UNBOUND},
-	{"scope", IN(RULE), EVERYWHERE, KIND_TEXT, NOWHERE, "For whom.", "", UNBOUND},
-	{"rate", IN(RULE), EVERYWHERE, KIND_RATE, NOWHERE, "The rate it sets.", "", UNBOUND},
-	{"for", IN(RULE), EVERYWHERE, KIND_DURATION, NOWHERE, "How long.", "", UNBOUND},
-	{"after", IN(RULE), EVERYWHERE, KIND_TEXT, NOWHERE, "How often it must be seen first.", "", UNBOUND},
-	{"category", IN(RULE), EVERYWHERE, KIND_TEXT, NOWHERE, "The category of the verdict.", "", UNBOUND},
+	{"site", IN(RULE), 0, KIND_TEXTS, LIST(config_rule, sites), "Sites the rule is for; any if empty.", "",
+	 UNBOUND},
+	{"stage", IN(RULE), 0, KIND_TEXTS, LIST(config_rule, stages),
+	 "Stages of the dialogue it is for: connect, ehlo, starttls, auth, mail, rcpt, data, eom; any if empty.", "",
+	 UNBOUND},
+	{"match", IN(RULE), 0, KIND_TEXT, AT(config_rule, match),
+	 "A PCRE2 pattern, in single quotes, for the reply as one line: code, enhanced code, text.", "", UNBOUND},
+	{"action", IN(RULE), 0, KIND_NAME, AT(config_rule, action),
+	 "What to do; as the built-in rules have it if not given. pause: the site rests; other-mx: this connection "
+	 "ends, another host is tried; rest-source: this source rests at this site.",
+	 NULL, WORDS("later elsewhere slower never pause other-mx rest-source")},
+	{"scope", IN(RULE), 0, KIND_NAME, AT(config_rule, scope), "For whom the reply holds.", NULL,
+	 WORDS("recipient message connection lane site sender")},
+	{"rate", IN(RULE), 0, KIND_RATE, AT(config_rule, rate), "With slower: recipients attempted in a time.", NULL,
+	 UNBOUND},
+	{"for", IN(RULE), 0, KIND_DURATION, AT(config_rule, for_ms), "How long it holds.", NULL, BOUNDS(1000, DAYS(7))},
+	{"after", IN(RULE), 0, KIND_RATE, AT(config_rule, after),
+	 "It acts only when it was met so often on a lane within that time: 3/1h.", NULL, UNBOUND},
+	{"category", IN(RULE), 0, KIND_NAME, AT(config_rule, category), "The category in the event.", NULL,
+	 WORDS("invalid-recipient inactive-mailbox mailbox-full bad-domain no-route policy spam-content reputation "
+	       "auth-failure ptr-or-helo rate-limited greylisted relay-denied sender-rejected message-too-large "
+	       "content virus protocol timeout network tls remote-error expired undetermined")},
+	{"suppress", IN(RULE), 0, KIND_NAME, AT(config_rule, suppress),
+	 "Whether the address is suppressed; only one that is refused for good can be.", NULL, WORDS("true false")},
 
 	{"domain", IN(DKIM), EVERYWHERE, KIND_TEXT, NOWHERE, "The domain that signs.", "", UNBOUND},
 	{"selector", IN(DKIM), EVERYWHERE, KIND_TEXT, NOWHERE, "The selector of the key.", "", UNBOUND},
@@ -223,7 +238,7 @@ const struct config_section_row config_sections[SECTION_COUNT] = {
 			    "a domain, all below it (\"*.example\"), or all (\"*\")"},
 	[SECTION_RELAY] = {"relay", SECTION_TOP, true, true, "a server that takes mail for other domains"},
 	[SECTION_TENANT] = {"tenant", SECTION_TOP, true, false, "one of several who submit"},
-	[SECTION_RULE] = {"rule", SECTION_TOP, true, true, "what a certain reply means"},
+	[SECTION_RULE] = {"rule", SECTION_TOP, true, false, "what a certain reply means"},
 	[SECTION_DKIM] = {"dkim", SECTION_TOP, true, true, "a key that signs"},
 };
 

@@ -292,6 +292,23 @@ static void read_tenants(struct config_reading *reading, cfg_t *cfg)
 	}
 }
 
+static void read_rules(struct config_reading *reading, cfg_t *cfg)
+{
+	struct config *config = reading->config;
+
+	config->nrules = cfg_size(cfg, "rule");
+	config->rules = array(reading, config->nrules, sizeof(*config->rules));
+	for (unsigned i = 0; i < config->nrules; i++) {
+		struct config_rule *rule = &config->rules[i];
+		cfg_t *section = section_at(reading, cfg, "rule", i, &rule->name, &rule->place);
+		const struct value *match = cfg_opt_getnptr(cfg_getopt(section, "match"), 0);
+
+		read_keys(reading, section, SECTION_RULE, rule, NULL);
+		rule->match_place = match ? match->place : rule->place;
+	}
+	config_read_local_rules(reading);
+}
+
 /* The limits that hold where nothing is said. */
 static void read_built_in(struct config_reading *reading)
 {
@@ -326,6 +343,7 @@ static void read_all(struct config_reading *reading, cfg_t *cfg)
 	read_sites(reading, cfg);
 	read_domains(reading, cfg);
 	read_tenants(reading, cfg);
+	read_rules(reading, cfg);
 }
 
 /* Parses what the lint let pass. */

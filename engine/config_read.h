@@ -21,6 +21,9 @@ void config_check_pool(struct config_reading *reading, struct slice pool, const 
 /* Where a key of a section that is there once was written; NULL: nowhere. */
 const struct config_place *config_written(const struct config_reading *reading, enum config_section section,
 					  const char *name);
+/* The rules as the engine asks them, with their patterns compiled; and their end. */
+void config_read_local_rules(struct config_reading *reading);
+void config_free_local_rules(struct config *config);
 /* A problem with the value of a key in a section that is there once ("redis", "server"). */
 void config_problem_at(struct config_reading *reading, const struct config_place *place, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -197,6 +197,8 @@ static void conn_greet(struct conn *conn)
 		.no_pipelining = conn->host->pipelining_broken,
 		.always_rset = conn->host->rset_needed,
 		.window_proved = conn->host->window_proved,
+		.judge = judge_hear,
+		.judge_who = conn,
 	};
 
 	conn->limits = target->limits;

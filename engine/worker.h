@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine.h"
+#include "judge.h"
 
 #include "base/pool.h"
 #include "dns/dns.h"
@@ -19,6 +20,7 @@ struct worker {
 	struct queue *queue;
 	struct scheduler *scheduler;
 	struct underway *underway;
+	struct judge judge;
 	struct pool conns, transactions, deliveries;
 	struct map mailings, bodies, hosts, homes;
 	struct list open_conns;	      /* all connections, whatever their state */

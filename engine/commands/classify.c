@@ -21,13 +21,32 @@ struct classifier {
 	struct slice site;	     /* for lines that name none */
 	bool json, explain;
 	struct heard_line line;
-	struct outbuf pending; /* of the input: a line that has not ended */
+	const struct local_rule *rule; /* of the operator, that decided; NULL: a built-in one */
+	struct outbuf pending;	       /* of the input: a line that has not ended */
 	struct outbuf out;
 	const char *file;
 	unsigned long long number; /* of the line at hand */
 	bool too_long;		   /* what is pending began with more than a line may have */
 	bool wrong, closed;	   /* a line was none; nobody reads what we print */
 };
+
+/* Of the operator's rules: where it is written and what it asks for. */
+static void explain_local(const struct config *config, const struct local_rule *rule, struct outbuf *why)
+{
+	const struct config_place *place = config->rules[rule - config->local.rule].place;
+
+	outbuf_printf(why, "; rule \"%s\" of %.*s:%u decided", rule->name, SLICE_ARG(place->file), place->line);
+	if (rule->code)
+		outbuf_printf(why, ", match = '%.*s'", SLICE_ARG(rule->pattern));
+	if (rule->after_count)
+		outbuf_printf(why, ", once it was met %u times within %llu s on a lane", rule->after_count,
+			      (unsigned long long)rule->after_ms / 1000);
+	if (rule->rate_count)
+		outbuf_printf(why, ", with a rate of %llu in %llu s", (unsigned long long)rule->rate_count,
+			      (unsigned long long)rule->rate_period_ms / 1000);
+	if (rule->for_ms)
+		outbuf_printf(why, ", for %llu s", (unsigned long long)rule->for_ms / 1000);
+}
 
 static void explain(struct classifier *classifier, const struct heard *heard, const struct verdict *verdict)
 {
@@ -38,7 +57,10 @@ static void explain(struct classifier *classifier, const struct heard *heard, co
 		outbuf_printf(&why, ", enhanced code %.*s", SLICE_ARG(heard->enhanced));
 	if (heard->provider.len)
 		outbuf_printf(&why, ", from %.*s", SLICE_ARG(heard->provider));
-	outbuf_printf(&why, "; built-in rule %s decided", verdict->rule);
+	if (classifier->rule)
+		explain_local(classifier->config, classifier->rule, &why);
+	else
+		outbuf_printf(&why, "; built-in rule %s decided", verdict->rule);
 	if (classifier->json)
 		outbuf_json_text(&classifier->out, "why", outbuf_slice(&why));
 	else
@@ -107,7 +129,8 @@ static void classify_line(struct classifier *classifier, struct slice text)
 	}
 	if (heard.provider.len == 0)
 		heard.provider = classifier->site;
-	verdict = verdict_of(&heard);
+	classifier->rule = local_rules_find(&classifier->config->local, &heard, NULL, NULL);
+	verdict = classifier->rule ? local_rule_verdict(classifier->rule, &heard) : verdict_of(&heard);
 	if (classifier->json)
 		print_json(classifier, &heard, &verdict);
 	else

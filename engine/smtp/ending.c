@@ -55,6 +55,13 @@ void tx_leave(struct tx *tx, unsigned from)
 			tx_settle(tx, i, &outcome);
 }
 
+static struct verdict judge(struct session *session, const struct heard *heard)
+{
+	const struct session_setup *setup = &session->setup;
+
+	return setup->judge && heard->code >= 400 ? setup->judge(setup->judge_who, heard) : verdict_of(heard);
+}
+
 struct outcome outcome_of(struct session *session, enum stage stage, const struct reply *reply)
 {
 	const struct heard heard = {
@@ -64,7 +71,7 @@ struct outcome outcome_of(struct session *session, enum stage stage, const struc
 		.text = reply->text,
 	};
 	struct outcome outcome = {
-		.verdict = verdict_of(&heard),
+		.verdict = judge(session, &heard),
 		.stage = stage,
 		.origin = ORIGIN_REMOTE,
 		.attempted = true,

@@ -34,6 +34,8 @@
 
 #include "base/outbuf.h"
 
+struct heard;
+
 /* The configured patience of RFC 5321 4.5.3.2 and the bounds of one session. All in seconds; from config. */
 struct session_limits {
 	unsigned greeting_s, ehlo_s, mail_s, rcpt_s, data_s, body_s, eom_s, rset_s, quit_s;
@@ -56,6 +58,9 @@ struct session_setup {
 	struct slice probe_recipient;	     /* an address that does not exist at this site, to probe a window with;
 					      * empty: no probe. Borrowed */
 	bool window_proved;		     /* known of this host: a probe has passed, none is needed */
+	/* What a reply means, if somebody knows better than verdict_of; asked once about each that is not a success. */
+	struct verdict (*judge)(void *judge_who, const struct heard *heard);
+	void *judge_who;
 	enum session_tls tls;
 	bool secured; /* the connection is protected from its first byte (RFC 8314) */
 };

@@ -109,6 +109,29 @@ def test_files_and_text():
         raise AssertionError(done.stderr)
 
 
+def test_local_rules():
+    """the operator's rules come first, for their sites; which line decided is said"""
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as conf:
+        conf.write("# rules\nrule \"ts\" { site = { \"yahoo\" }  match = '^421 .*TS0[234]'  action = \"slower\"  for = \"30m\"\n"
+                   "  after = \"3/1h\"  category = \"reputation\" }\n")
+        conf.flush()
+        answers, done = verdicts("eom\t421 4.7.0 [TS02] busy\tyahoo\neom\t421 4.7.0 [TS02] busy\n", "--explain", conf=conf.name)
+        same(done.returncode, 0, done.stderr)
+        same([answers[0][key] for key in ("action", "scope", "category", "retry_after", "rule")],
+             ["slower", "lane", "reputation", 1800, "ts"])
+        if conf.name + ":2" not in answers[0]["why"] or "3 times" not in answers[0]["why"]:
+            raise AssertionError(answers[0]["why"])
+        if answers[1]["rule"] == "ts":
+            raise AssertionError(answers[1])
+        same(verdicts("eom\t421 4.7.0 [TS02] busy\n", "--site", "yahoo", conf=conf.name)[0][0]["rule"], "ts")
+        conf.write("rule \"bad\" {\n action = \"later\"\n match = '(' }\n")
+        conf.flush()
+        done = verdicts("eom\t421 x\n", conf=conf.name)[1]
+        same(done.returncode, 2)
+        if (conf.name + ":6:").encode() not in done.stderr:
+            raise AssertionError(done.stderr)
+
+
 def main():
     tests = [(name, test) for name, test in list(globals().items())
              if name.startswith("test_") and (not sys.argv[1:] or name[5:] in sys.argv[1:])]
