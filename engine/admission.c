@@ -241,7 +241,8 @@ static void put_queued(const struct admission *admission, const struct addressee
 	size_t mark = bytes->len;
 
 	item->kind = SLICE("q");
-	list_name(bytes, job->transactional, recipient->domain, job->tenant, job->campaign);
+	list_name(bytes,
+		  &(struct list_parts){job->transactional, recipient->domain, job->tenant, job->pool, job->campaign});
 	end_text(item, 0, bytes, &mark);
 	outbuf_number(bytes, delay_ms);
 	end_text(item, 1, bytes, &mark);

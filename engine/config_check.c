@@ -191,6 +191,10 @@ static void check_pools(struct config_reading *reading)
 	for (unsigned i = 0; i < config->npools; i++) {
 		const struct config_pool *pool = &config->pools[i];
 
+		if (!is_plain(pool->name, "-_.", 64))
+			config_problem_at(reading, pool->place,
+					  "pool \"%.*s\": expected a name of at most 64 letters, digits, - _ and dots",
+					  SLICE_ARG(pool->name));
 		if (pool->nsources == 0)
 			config_problem_at(reading, pool->place,
 					  "the pool \"%.*s\" has no sources; expected one at least",

@@ -22,10 +22,12 @@ enum { HEADERS_BYTES_MAX = 16384, TTL_S_DEFAULT = 30 * 86400 };
 static bool check_rights(struct job_reading *reading)
 {
 	const struct rights *rights = &reading->limits.rights;
-	const struct job *job = reading->job;
+	struct job *job = reading->job;
 
 	if (!rights_check(rights, job->tenant, job->pool, reading->refusal))
 		return false;
+	if (rights_pool_is_own(rights, job->tenant, job->pool))
+		job->pool = SLICE(""); /* it needs no lists of its own */
 	if (!job->store.len && !rights_sender(rights_tenant(rights, job->tenant), job->from))
 		return refuse(reading->refusal, "E_SENDER", "from", "tenant \"%.*s\" may not send as \"%.*s\"",
 			      SLICE_ARG(job->tenant), SLICE_ARG(job->from));

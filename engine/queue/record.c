@@ -91,14 +91,18 @@ bool record_decode(struct slice bytes, struct record *record)
 	return true;
 }
 
-void list_name(struct outbuf *out, bool transactional, struct slice domain, struct slice tenant, struct slice campaign)
+void list_name(struct outbuf *out, const struct list_parts *parts)
 {
-	outbuf_add(out, transactional ? SLICE("t:") : SLICE("b:"));
-	outbuf_add(out, domain);
+	outbuf_add(out, parts->transactional ? SLICE("t:") : SLICE("b:"));
+	outbuf_add(out, parts->domain);
 	outbuf_byte(out, ':');
-	outbuf_add(out, tenant);
+	outbuf_add(out, parts->tenant);
+	if (parts->pool.len) {
+		outbuf_byte(out, '/');
+		outbuf_add(out, parts->pool);
+	}
 	outbuf_byte(out, ':');
-	outbuf_add(out, campaign);
+	outbuf_add(out, parts->campaign);
 }
 
 /* Up to the next colon; an address literal's own colons are between brackets. */
@@ -125,7 +129,8 @@ bool list_parse(struct slice name, struct list_parts *parts)
 	if (!take_domain(&rest, &parts->domain) || slice_find(rest, ':') == rest.len)
 		return false;
 	parts->transactional = transactional;
-	parts->tenant = slice_until(&rest, ':');
+	parts->pool = slice_until(&rest, ':');
+	parts->tenant = slice_until(&parts->pool, '/');
 	parts->campaign = rest;
 	return true;
 }

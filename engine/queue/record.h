@@ -35,10 +35,11 @@ void record_encode(struct outbuf *out, const struct record *record);
 /* False if these are not the bytes of a record of this version: they come from outside the process. */
 bool record_decode(struct slice bytes, struct record *record);
 /* "t:a.example:acme:nov": class (t transactional, b bulk), domain, tenant, campaign. The name of the ready list of
- * such recipients. */
-void list_name(struct outbuf *out, bool transactional, struct slice domain, struct slice tenant, struct slice campaign);
+ * such recipients. A job that names a pool of sources has lists of its own, "t:a.example:acme/fast:nov"; a tenant's name
+ * has no slash, and a pool's neither slash nor colon, but a campaign may have anything. */
 struct list_parts {
 	bool transactional;
-	struct slice domain, tenant, campaign; /* borrowed */
+	struct slice domain, tenant, pool, campaign; /* borrowed; pool may be empty */
 };
+void list_name(struct outbuf *out, const struct list_parts *parts);
 bool list_parse(struct slice name, struct list_parts *parts);

@@ -3,6 +3,7 @@
 #include "queue/rights.h"
 
 #include <fnmatch.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 const struct rights_tenant *rights_tenant(const struct rights *rights, struct slice name)
@@ -38,22 +39,46 @@ static bool is_listed(struct slice name, const struct slice *list, unsigned n)
 	return false;
 }
 
+/* "bulk, fast", as many as there is room for. */
+static const char *names_of(const struct slice *list, unsigned n, char *room, size_t size)
+{
+	size_t at = 0;
+
+	snprintf(room, size, "none");
+	for (unsigned i = 0; i < n; i++) {
+		int wrote = snprintf(room + at, size - at, "%s\"%.*s\"", i ? ", " : "", SLICE_ARG(list[i]));
+
+		if (wrote < 0 || at + (size_t)wrote >= size) {
+			room[at] = '\0';
+			break;
+		}
+		at += (size_t)wrote;
+	}
+	return room;
+}
+
+bool rights_pool_is_own(const struct rights *rights, struct slice tenant, struct slice pool)
+{
+	const struct rights_tenant *found = rights_tenant(rights, tenant);
+
+	return found && found->npools && slice_is(found->pools[0], pool);
+}
+
 bool rights_check(const struct rights *rights, struct slice tenant, struct slice pool, struct refusal *refusal)
 {
 	const struct rights_tenant *found = rights_tenant(rights, tenant);
+	char names[160];
 
 	if (tenant.len && rights->ntenants && !found)
 		return refuse(refusal, "E_TENANT", "tenant", "there is no tenant \"%.*s\" in the configuration",
 			      SLICE_ARG(tenant));
 	if (pool.len && !is_listed(pool, rights->pools, rights->npools))
-		return refuse(refusal, "E_POOL", "pool", "there is no pool \"%.*s\" in the configuration",
-			      SLICE_ARG(pool));
+		return refuse(refusal, "E_POOL", "pool",
+			      "there is no pool \"%.*s\" in the configuration; expected one of: %s", SLICE_ARG(pool),
+			      names_of(rights->pools, rights->npools, names, sizeof(names)));
 	if (found && pool.len && found->npools && !is_listed(pool, found->pools, found->npools))
-		return refuse(refusal, "E_POOL", "pool", "tenant \"%.*s\" may not use pool \"%.*s\"", SLICE_ARG(tenant),
-			      SLICE_ARG(pool));
-	if (pool.len) /* ignored, its mail would leave from addresses that were not asked for */
-		return refuse(refusal, "E_NOT_YET", "pool",
-			      "a job cannot choose its pool yet; leave it out, and the pool of the tenant, domain or "
-			      "site holds");
+		return refuse(refusal, "E_POOL", "pool",
+			      "tenant \"%.*s\" may not use pool \"%.*s\"; expected one of: %s", SLICE_ARG(tenant),
+			      SLICE_ARG(pool), names_of(found->pools, found->npools, names, sizeof(names)));
 	return true;
 }

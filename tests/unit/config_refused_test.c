@@ -115,6 +115,7 @@ static const struct bad {
 	{"pool \"p\" { source \"nobody\" { } }", 1, "unknown source \"nobody\""},
 	{"site \"a\" { mx = { a }\nsource \"nobody\" { } }", 2, "unknown source \"nobody\""},
 	{"pool \"p\" { }", 1, "has no sources"},
+	{"source \"a\" { address = 192.0.2.1 }\npool \"p/q\" { source \"a\" { } }", 2, "expected a name"},
 	{"site \"a\" { connections = 1 }", 1, "neither mx nor domains"},
 	{"source \"a\" { }", 1, "has no address"},
 	{"source \"a\" { address = \"host.example\" }", 1, "not an IP address"},

@@ -148,7 +148,6 @@ static void identity(void **state)
 		{JOB(",\"tenant\":\"a:b\""), "E_NAME", "tenant"},
 		{JOB(",\"tenant\":\"a/b\""), "E_NAME", "tenant"},
 		{JOB(",\"pool\":\"nowhere\""), "E_POOL", "pool"}, /* 49 */
-		{JOB(",\"pool\":\"bulk\""), "E_NOT_YET", "pool"},
 		{JOB(",\"campaign\":\"a\\tb\""), "E_CONTROL", "campaign"},
 		{JOB(",\"class\":\"urgent\""), "E_RANGE", "class"}, /* 50 */
 		{JOB(",\"class\":true"), "E_TYPE", "class"},
@@ -181,6 +180,29 @@ static void identity(void **state)
 		expect_row(&forced[i], &strict, (struct job_origin){.tenant = SLICE("acme")});
 	expect_row(&(struct row){JOB(",\"class\":\"bulk\""), "E_RANGE", "class"}, &plain,
 		   (struct job_origin){.transactional = true});
+}
+
+/* A pool that is the tenant's own is not named: the tenant's lists are used. Unknown ones are told which there are. */
+static void pools_of_jobs(void **state)
+{
+	static const char own[] = "{\"from\":\"x@acme.example\"," OK_TO ",\"tenant\":\"acme\",\"pool\":\"bulk\"}";
+	static const char other[] = "{\"from\":\"x@acme.example\"," OK_TO ",\"tenant\":\"acme\",\"pool\":\"fast\"}";
+	struct refusal refusal;
+	struct job job;
+
+	(void)state;
+	assert_true(take(&job, JOB(",\"pool\":\"fast\""), &plain, (struct job_origin){0}, &refusal));
+	assert_true(slice_is(job.pool, SLICE("fast")));
+	job_free(&job);
+	assert_true(take(&job, own, &strict, (struct job_origin){0}, &refusal));
+	assert_int_equal(job.pool.len, 0);
+	job_free(&job);
+	assert_false(take(&job, other, &strict, (struct job_origin){0}, &refusal));
+	assert_non_null(strstr(refusal.message, "may not use pool \"fast\"; expected one of: \"bulk\""));
+	job_free(&job);
+	assert_false(take(&job, JOB(",\"pool\":\"slow\""), &plain, (struct job_origin){0}, &refusal));
+	assert_non_null(strstr(refusal.message, "expected one of: \"bulk\", \"fast\""));
+	job_free(&job);
 }
 
 static void long_names(void **state)
@@ -547,21 +569,14 @@ static void refusal_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(json_is_strict),
-		cmocka_unit_test(nearest_name),
-		cmocka_unit_test(text_is_bounded),
-		cmocka_unit_test(identity),
-		cmocka_unit_test(long_names),
-		cmocka_unit_test(envelope),
-		cmocka_unit_test(times),
-		cmocka_unit_test(messages),
-		cmocka_unit_test(whole_job),
-		cmocka_unit_test(store_job),
-		cmocka_unit_test(partial_and_dedupe),
-		cmocka_unit_test(limits_hold),
-		cmocka_unit_test(begun_job),
-		cmocka_unit_test(streams),
-		cmocka_unit_test(variables_again),
+		cmocka_unit_test(json_is_strict),  cmocka_unit_test(nearest_name),
+		cmocka_unit_test(text_is_bounded), cmocka_unit_test(identity),
+		cmocka_unit_test(pools_of_jobs),   cmocka_unit_test(long_names),
+		cmocka_unit_test(envelope),	   cmocka_unit_test(times),
+		cmocka_unit_test(messages),	   cmocka_unit_test(whole_job),
+		cmocka_unit_test(store_job),	   cmocka_unit_test(partial_and_dedupe),
+		cmocka_unit_test(limits_hold),	   cmocka_unit_test(begun_job),
+		cmocka_unit_test(streams),	   cmocka_unit_test(variables_again),
 		cmocka_unit_test(refusal_text),
 	};
 

@@ -145,19 +145,19 @@ static void test_no_record(void **state)
 	outbuf_free(&out);
 }
 
-static void check_list(bool transactional, struct slice domain, struct slice tenant, struct slice campaign,
-		       struct slice name)
+static void check_list(struct list_parts written, struct slice name)
 {
 	struct outbuf out = {0};
 	struct list_parts parts;
 
-	list_name(&out, transactional, domain, tenant, campaign);
+	list_name(&out, &written);
 	assert_memory(outbuf_slice(&out), name);
 	assert_true(list_parse(name, &parts));
-	assert_int_equal(parts.transactional, transactional);
-	assert_memory(parts.domain, domain);
-	assert_memory(parts.tenant, tenant);
-	assert_memory(parts.campaign, campaign);
+	assert_int_equal(parts.transactional, written.transactional);
+	assert_memory(parts.domain, written.domain);
+	assert_memory(parts.tenant, written.tenant);
+	assert_memory(parts.pool, written.pool);
+	assert_memory(parts.campaign, written.campaign);
 	outbuf_free(&out);
 }
 
@@ -166,10 +166,16 @@ static void test_lists(void **state)
 	struct list_parts parts;
 
 	(void)state;
-	check_list(true, SLICE("a.example"), SLICE("acme"), SLICE("nov"), SLICE("t:a.example:acme:nov"));
-	check_list(false, SLICE("a.example"), SLICE(""), SLICE(""), SLICE("b:a.example::"));
-	check_list(false, SLICE("a.example"), SLICE("acme"), SLICE("x:y"), SLICE("b:a.example:acme:x:y"));
-	check_list(false, SLICE("[IPv6:2001:db8::1]"), SLICE("acme"), SLICE(""), SLICE("b:[IPv6:2001:db8::1]:acme:"));
+	const struct slice a = SLICE("a.example"), literal = SLICE("[IPv6:2001:db8::1]"), none = SLICE("");
+
+	check_list((struct list_parts){true, a, SLICE("acme"), none, SLICE("nov")}, SLICE("t:a.example:acme:nov"));
+	check_list((struct list_parts){false, a, none, none, none}, SLICE("b:a.example::"));
+	check_list((struct list_parts){false, a, SLICE("acme"), none, SLICE("x:y")}, SLICE("b:a.example:acme:x:y"));
+	check_list((struct list_parts){false, literal, SLICE("acme"), none, none}, SLICE("b:[IPv6:2001:db8::1]:acme:"));
+	check_list((struct list_parts){true, a, SLICE("acme"), SLICE("fast"), SLICE("x/y:z")},
+		   SLICE("t:a.example:acme/fast:x/y:z"));
+	check_list((struct list_parts){false, literal, none, SLICE("fast"), none},
+		   SLICE("b:[IPv6:2001:db8::1]:/fast:"));
 	assert_false(list_parse(SLICE_NONE, &parts));
 	assert_false(list_parse(SLICE("a.example"), &parts));
 	assert_false(list_parse(SLICE("x:a.example:acme:nov"), &parts));

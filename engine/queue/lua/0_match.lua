@@ -35,7 +35,8 @@ end
 function match.list(list)
 	local class, domain, tenant, campaign = list:match('^(.):(%[.-%]):([^:]*):(.*)$')
 	if not class then class, domain, tenant, campaign = list:match('^(.):([^:]*):([^:]*):(.*)$') end
-	return { class = class == 't' and 'transactional' or 'bulk', domain = domain or '', tenant = tenant or '',
+	tenant = (tenant or ''):match('^[^/]*') -- without the pool that its job named
+	return { class = class == 't' and 'transactional' or 'bulk', domain = domain or '', tenant = tenant,
 		campaign = campaign or '' }
 end
 
