@@ -6,6 +6,8 @@
 struct scheduler {
 	struct map sites, domains, lists, tenants;
 	struct list attention; /* sites for which something may be done */
+	struct list hurry;     /* those of them that have transactional mail to lease: every second turn is theirs */
+	bool hurried;	       /* the last turn was */
 	struct list starved;   /* sites that wait for a slot or for room for records */
 	struct list asks;      /* domains whose routes are wanted */
 	struct wheel wheel;

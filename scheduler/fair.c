@@ -322,6 +322,11 @@ void fair_refund(struct fair *fair, struct ready *list, unsigned recipients)
 	}
 }
 
+bool fair_has_turn(const struct fair *fair)
+{
+	return fair->root ? fair->root->nheap > 0 : fair->only && fair->only->in_turn;
+}
+
 bool fair_is_alone(const struct fair *fair)
 {
 	return !fair->root || fair->root->nlists == 1;

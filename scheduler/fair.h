@@ -59,5 +59,7 @@ struct ready *fair_choose(const struct fair *fair, unsigned lane, uint64_t now_m
 void fair_charge(struct fair *fair, struct ready *list, unsigned recipients);
 void fair_refund(struct fair *fair, struct ready *list, unsigned recipients);
 
+/* Some list may be chosen, as far as it goes without asking lanes and budgets. */
+bool fair_has_turn(const struct fair *fair);
 /* No other list is a member. */
 bool fair_is_alone(const struct fair *fair);

@@ -18,6 +18,7 @@ struct site {
 	struct map_node node;	     /* by name */
 	struct slice name;	     /* owned; the engine's choice: "google", or the MX set */
 	struct list attention;	     /* on the scheduler's list while something may be done */
+	bool hurries;		     /* its place is among those with transactional mail to lease */
 	struct list starved;	     /* on the scheduler's list while it waits for a slot */
 	struct fair urgent, bulk;    /* ready lists with mail; transactional ones apart */
 	struct lane **lanes;	     /* owned, each for itself: a lane never moves; one a source */

@@ -284,6 +284,118 @@ static void ten_thousand_campaigns_each_have_a_turn(void **state)
 	free(names);
 }
 
+/* With a scheduler around them. */
+
+static struct scheduler *scheduler_with(bool (*terms)(void *, struct slice, struct tenant_terms *), void *who)
+{
+	return scheduler_new(
+		&(struct scheduler_setup){.slots = 100, .records = 10000, .tenant_terms = terms, .who = who}, NOW_MS);
+}
+
+static void route(struct scheduler *scheduler, const char *domain, const char *site)
+{
+	struct lane_limits limits = {.connections = 10,
+				     .messages_per_connection = 100,
+				     .recipients_per_message = 100,
+				     .window = 1,
+				     .retry = {.nsteps = 1, .step_ms = {60000}}};
+	struct site_spec spec = {.name = slice_of(site), .limits = &limits, .nlanes = 1, .routes_until_ms = UINT64_MAX};
+
+	scheduler_routed(scheduler, slice_of(domain), &spec, NOW_MS);
+}
+
+/* The next list to be leased from; NULL: none. How many are asked for goes to *count. */
+static struct ready *next_lease(struct scheduler *scheduler, unsigned *count, uint64_t now_ms)
+{
+	struct next next;
+
+	if (!scheduler_next(scheduler, &next, now_ms))
+		return NULL;
+	assert_int_equal(next.kind, NEXT_LEASE);
+	*count = next.count;
+	return next.list;
+}
+
+static void transactional_mail_does_not_wait_for_other_sites(void **state)
+{
+	struct scheduler *scheduler = scheduler_with(NULL, NULL);
+	char domain[32], list[40];
+	unsigned count;
+
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++) {
+		snprintf(domain, sizeof(domain), "d%u.example", i);
+		snprintf(list, sizeof(list), "b:%s::", domain);
+		route(scheduler, domain, domain);
+		scheduler_offer(scheduler, slice_of(list), NOW_MS);
+	}
+	scheduler_offer(scheduler, SLICE("t:d700.example::"), NOW_MS);
+	scheduler_offer(scheduler, SLICE("t:d900.example::"), NOW_MS);
+	for (unsigned i = 0, found = 0; i < 6; i++) {
+		found += next_lease(scheduler, &count, NOW_MS)->transactional;
+		assert_true(found >= i / 2); /* every second turn is theirs */
+	}
+	scheduler_free(scheduler);
+}
+
+static void a_held_list_is_not_leased(void **state)
+{
+	struct scheduler *scheduler = scheduler_with(NULL, NULL);
+	unsigned count;
+
+	(void)state;
+	route(scheduler, "a.example", "a");
+	scheduler_offer(scheduler, SLICE("b:a.example::"), NOW_MS);
+	struct ready *list = scheduler_list(scheduler, SLICE("b:a.example::"));
+
+	scheduler_hold_list(scheduler, list, true);
+	assert_null(next_lease(scheduler, &count, NOW_MS));
+	scheduler_offer(scheduler, SLICE("b:a.example::"), NOW_MS); /* more mail does not free it */
+	assert_null(next_lease(scheduler, &count, NOW_MS));
+	scheduler_hold_list(scheduler, list, false);
+	assert_ptr_equal(next_lease(scheduler, &count, NOW_MS), list);
+	scheduler_hold_list(scheduler, list, true); /* while a lease is under way */
+	scheduler_leased(scheduler, list, count, 50, NOW_MS);
+	assert_null(next_lease(scheduler, &count, NOW_MS));
+	scheduler_free(scheduler);
+}
+
+static bool tight_terms(void *who, struct slice tenant, struct tenant_terms *terms)
+{
+	if (!slice_is(tenant, SLICE("acme")))
+		return false;
+	*terms = (struct tenant_terms){.weight = 1, .budget = who};
+	return true;
+}
+
+static void a_tenants_budget_is_kept_to_the_millisecond(void **state)
+{
+	struct budget budget;
+	unsigned count;
+
+	(void)state;
+	budget_init(&budget, 60, 60000, 3, 0);
+	struct scheduler *scheduler = scheduler_with(tight_terms, &budget);
+
+	route(scheduler, "a.example", "a");
+	scheduler_offer(scheduler, SLICE("b:a.example:acme:"), NOW_MS);
+	struct ready *list = next_lease(scheduler, &count, NOW_MS);
+
+	assert_int_equal(count, 3);
+	scheduler_leased(scheduler, list, 1, 50, NOW_MS); /* two were not there: they are not counted */
+	assert_ptr_equal(next_lease(scheduler, &count, NOW_MS), list);
+	assert_int_equal(count, 2);
+	scheduler_leased(scheduler, list, 2, 50, NOW_MS);
+	assert_null(next_lease(scheduler, &count, NOW_MS));
+	assert_true(scheduler_wait_ms(scheduler, NOW_MS, 60000) <= 1004);
+	scheduler_tick(scheduler, NOW_MS + 999);
+	assert_null(next_lease(scheduler, &count, NOW_MS + 999));
+	scheduler_tick(scheduler, NOW_MS + 1004);
+	assert_ptr_equal(next_lease(scheduler, &count, NOW_MS + 1004), list);
+	assert_int_equal(count, 1);
+	scheduler_free(scheduler);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,6 +409,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_lane_sends_what_it_may, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_list_needs_no_shares, setup, teardown),
 		cmocka_unit_test_setup_teardown(ten_thousand_campaigns_each_have_a_turn, setup, teardown),
+		cmocka_unit_test(transactional_mail_does_not_wait_for_other_sites),
+		cmocka_unit_test(a_held_list_is_not_leased),
+		cmocka_unit_test(a_tenants_budget_is_kept_to_the_millisecond),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
