@@ -106,6 +106,9 @@ local function lease_take(s, list, text)
 	local records = want > 0 and call('LPOP', source, text) or {}
 	local is_all = #records < want
 	s.popped = s.popped + #records
+	if s.suppresses and want > 0 then
+		records = suppression.take(s, records, list)
+	end
 	if s.is_careful and want > 0 then
 		records, is_all = lease_living(s, records, list), false
 		lease_alone(s, source, records)
@@ -130,6 +133,7 @@ local function lease(B, args)
 	if before then return lease_again(s, args, before) end
 	s.prefix, s.reply, s.kept, s.empty, s.r, s.k, s.position, s.popped = B .. ':list:', {}, {}, {}, 0, 0, 0, 0
 	s.is_full, s.is_careful = call('EXISTS', key) == 1, call('EXISTS', B .. ':strays', B .. ':alone', B .. ':picky') > 0
+	s.suppresses = call('EXISTS', B .. ':suppressed') == 1
 	for at = 4, min(#args, 2 + 2 * LEASE_LISTS_MAX), 2 do
 		lease_take(s, args[at], args[at + 1])
 	end

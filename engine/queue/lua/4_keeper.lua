@@ -109,6 +109,7 @@ local function sweep(B, args)
 		end
 		expired, looked, lists = expired + ended, looked + max(n, 1), lists + 1
 	end
+	suppression.sweep(q, most)
 	turn_end(q)
 	return { expired, lists }
 end
