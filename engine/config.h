@@ -84,7 +84,12 @@ struct config_source {
 	struct address address; /* port 0 */
 	struct limits limits;	/* over all sites */
 	struct config_warm_up warm_up;
+	unsigned slot; /* lane of every site (axes.h) */
 	const struct config_place *place;
+};
+struct config_slot {
+	bool is_used;
+	const struct config_source *source; /* NULL: any address of this machine, while no source is configured */
 };
 struct config_pool_source {
 	struct slice source;
@@ -182,6 +187,8 @@ struct config {
 	} http;
 	struct limits limits; /* built-in; `domain "*"` is not in here: see config_limits */
 	struct config_source *sources;
+	struct config_slot slots[CONFIG_SOURCES_MAX]; /* in the order of the file until axes_follow */
+	unsigned nslots;
 	struct config_pool *pools;
 	struct config_site *sites;
 	struct config_domain *domains;

@@ -322,6 +322,19 @@ static void check_domain(struct config_reading *reading, struct config_domain *d
 		map_add(&config->domains_by_name, &domain->node, domain->name);
 }
 
+/* A slot for each source, and one for any address where there is none. */
+static void give_slots(struct config *config)
+{
+	config->nslots = config->nsources ? config->nsources : 1;
+	if (config->nslots > CONFIG_SOURCES_MAX)
+		return; /* refused above */
+	config->slots[0] = (struct config_slot){true, NULL};
+	for (unsigned i = 0; i < config->nsources; i++) {
+		config->sources[i].slot = i;
+		config->slots[i] = (struct config_slot){true, &config->sources[i]};
+	}
+}
+
 void config_check(struct config_reading *reading)
 {
 	check_workers(reading->config);
@@ -330,6 +343,7 @@ void config_check(struct config_reading *reading)
 	check_dns(reading->config);
 	check_redis(reading);
 	check_sources(reading);
+	give_slots(reading->config);
 	check_pools(reading);
 	check_tenants(reading);
 	check_groups(reading);

@@ -138,6 +138,7 @@ static void reload(struct running *running)
 	running->reloaded = realloc(running->reloaded, (running->nreloaded + 1) * sizeof(struct config *));
 	CHECK(running->reloaded != NULL);
 	running->reloaded[running->nreloaded++] = config;
+	axes_follow(&running->start.engine.axes, config);
 	for (unsigned i = 0; i < running->start.engine.nworkers; i++)
 		if (atomic_load(&running->workers[i].is_running))
 			worker_configure(&running->workers[i], running->ring, config);
@@ -193,7 +194,7 @@ static void watch(struct running *running)
 	}
 }
 
-static int run(struct running *running, const struct config *config)
+static int run(struct running *running, struct config *config)
 {
 	if (!start_redis(&running->start, config))
 		return running->start.exit_status;

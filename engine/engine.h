@@ -4,6 +4,7 @@
  * Redis (keeper). They share this structure, which is written before they start, and counters. */
 #pragma once
 
+#include "axes.h"
 #include "config.h"
 
 #include "base/stat.h"
@@ -18,6 +19,7 @@ struct worker;
 struct engine {
 	const struct config *config; /* at the start; workers hold the current one */
 	struct stats stats;
+	struct axes axes;
 	struct keeper *keeper;
 	struct slice instance;
 	const char *state_path;

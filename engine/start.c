@@ -66,13 +66,14 @@ static bool start_server(struct start *start)
 	return true;
 }
 
-bool start_redis(struct start *start, const struct config *config)
+bool start_redis(struct start *start, struct config *config)
 {
 	char why[RING_WHY_MAX];
 	struct redisContext *redis;
 	bool ok;
 
 	start->engine.config = config;
+	axes_follow(&start->engine.axes, config);
 	start->state = state_open(config->state_dir, why);
 	if (!start->state)
 		return start_failed(start, 1, "opening the state directory", why);
@@ -156,5 +157,6 @@ void start_undo(struct start *start)
 		server_stop(start->server);
 	if (start->state)
 		state_close(start->state);
+	axes_free(&start->engine.axes);
 	outbuf_free(&start->begun);
 }

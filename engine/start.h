@@ -18,7 +18,7 @@ struct start {
 	struct server *server; /* NULL: Redis is somebody else's */
 	struct intake *intake;
 	struct event_log *event_log; /* NULL: none is configured */
-	struct outbuf begun; /* what the last run had under way, and which run that was */
+	struct outbuf begun;	     /* what the last run had under way, and which run that was */
 	uint64_t begun_epoch;
 	struct keeper_setup keeper; /* borrowed by the keeper for its life */
 	int exit_status;	    /* of a failed start: 1, 2 or 3 */
@@ -26,7 +26,7 @@ struct start {
 
 /* The state directory, locked; Redis, started if it is ours; its promise told and held against `require`; the functions
  * loaded. False, with lines in the log and exit_status set, when one of them does not work. */
-bool start_redis(struct start *start, const struct config *config);
+bool start_redis(struct start *start, struct config *config);
 /* Holds the shard: waits as a standby as long as another engine does and wanted() says true. */
 bool start_keeper(struct start *start, bool (*wanted)(void));
 bool start_intake(struct start *start);

@@ -1,26 +1,14 @@
-/* From configuration and routes to a site with its lanes: one lane for each source of the pool that holds. */
+/* From configuration and routes to a site with its lanes: one lane for each source there is, in its slot (axes.h).
+ * Which of them may carry a mail is a mask of the domain's pool, a tenant's or a job's, so that pools may overlap as
+ * they like while each source has one lane, and one reputation, at a site. */
 #include "target.h"
 
+#include "conn.h"
 #include "home.h"
 
 #include "base/check.h"
 
 #include <stdlib.h>
-
-/* The sources mail to this domain goes out from; one NULL when none is configured. */
-static const struct config_source **sources_for(const struct config *config, const struct limits *limits,
-						unsigned *count)
-{
-	const struct config_pool *pool = config_pool_named(config, limits->pool);
-	unsigned n = pool ? pool->nsources : config->nsources;
-	const struct config_source **sources = calloc(n ? n : 1, sizeof(*sources));
-
-	CHECK(sources != NULL);
-	for (unsigned i = 0; i < n; i++)
-		sources[i] = pool ? config_source_named(config, pool->sources[i].source) : &config->sources[i];
-	*count = n ? n : 1;
-	return sources;
-}
 
 static unsigned limit_or(int limit, unsigned otherwise)
 {
@@ -37,12 +25,14 @@ static struct lane_limits lane_limits_of(const struct limits *limits)
 		.rate_count = limits->rate.count,
 		.rate_period_ms = limits->rate.period_ms,
 		.rate_burst = limits->rate.burst,
-		.weight = 1,
-		.reserved = 1,
-		.learning = true,
+		.connection_rate = {limits->connection_rate.count, limits->connection_rate.period_ms,
+				    limits->connection_rate.burst},
+		.expires_after_ms = limits->expires_after_ms,
+		.learning = limits->learning != 0,
 		.retry = {.nsteps = limits->retry.nsteps, .jitter_percent = limit_or(limits->jitter_percent, 0)},
 	};
 
+	lane.reserved = limits->reserved >= 0 ? (unsigned)limits->reserved : lane.connections >= 4;
 	for (unsigned i = 0; i < limits->retry.nsteps && i < RETRY_MAX; i++)
 		lane.retry.step_ms[i] = limits->retry.step_ms[i];
 	return lane;
@@ -60,49 +50,157 @@ static void target_refresh(struct worker *worker, struct target *target, const s
 	target->answered_ms = worker_now_ms(worker);
 }
 
+/* A limit that says nothing is no limit here: a target keeps its budgets for its life, since lanes point at them. */
+static void limit_totals(struct target *target, const struct limits *limits)
+{
+	budget_limit(&target->total, limits->total_rate.count, limits->total_rate.period_ms, limits->total_rate.burst,
+		     limit_or(limits->total_connections, 0));
+}
+
+/* The part of a source where its pool shares by weight; what its own pool says holds in others too. */
+static unsigned weight_of(const struct config *config, struct slice pool_name, const struct config_source *source)
+{
+	const struct config_pool *own = config_pool_named(config, pool_name);
+
+	for (unsigned i = 0; source && i <= config->npools; i++) {
+		const struct config_pool *pool = i == 0 ? own : &config->pools[i - 1];
+
+		for (unsigned j = 0; pool && j < pool->nsources; j++)
+			if (slice_is(pool->sources[j].source, source->name))
+				return pool->sources[j].weight;
+	}
+	return 1;
+}
+
+struct plan {
+	struct worker *worker;
+	const struct config *config;
+	struct slice domain, site; /* site: as configured; empty: none */
+	struct limits limits;	   /* of any source */
+	struct target *target;
+	struct lane_limits lanes[CONFIG_SOURCES_MAX];
+	unsigned nlanes;
+};
+
+static void plan_lane(struct plan *plan, unsigned slot)
+{
+	struct axes *axes = &plan->worker->engine->axes;
+	const struct config_source *source = plan->config->slots[slot].source;
+	struct limits limits = plan->limits;
+	struct lane_limits *lane = &plan->lanes[slot];
+
+	if (source && plan->site.len)
+		limits = config_limits(plan->config, plan->domain, plan->site, source->name, NULL);
+	*lane = lane_limits_of(&limits);
+	lane->budgets[0] = axes_source(axes, slot);
+	lane->budgets[1] = &plan->target->total;
+	lane->nbudgets = 2;
+	lane->connects = axes_connects(axes, slot);
+	lane->weight = weight_of(plan->config, limits.pool, source);
+	lane->ended = !plan->config->slots[slot].is_used;
+	plan->target->sources[slot] = source;
+}
+
+/* The site of that name, if it is there. */
+static struct site *site_named(struct worker *worker, struct slice name)
+{
+	struct map_node *node = map_find(scheduler_sites(worker->scheduler), name);
+
+	return node ? MAP_OWNER(node, struct site, node) : NULL;
+}
+
+/* As many lanes as there are slots; a site keeps those it has. */
+static void plan_lanes(struct plan *plan, const struct site *site)
+{
+	struct target *target = plan->target;
+
+	plan->nlanes = plan->config->nslots;
+	if (site && site->nlanes > plan->nlanes)
+		plan->nlanes = site->nlanes;
+	if (target->nsources < plan->nlanes) {
+		target->sources = realloc(target->sources, plan->nlanes * sizeof(struct config_source *));
+		CHECK(target->sources != NULL);
+		target->nsources = plan->nlanes;
+	}
+	target->config = plan->config;
+	limit_totals(target, &plan->limits);
+	for (unsigned i = 0; i < plan->nlanes; i++)
+		plan_lane(plan, i);
+}
+
 struct site *target_site(struct worker *worker, struct slice domain, struct routes *routes)
 {
-	const struct config *config = worker->config;
-	const struct config_site *configured = config_site_of(config, domain, routes->hosts, routes->nhosts);
-	struct slice site_name = configured ? configured->name : SLICE_NONE;
-	struct lane_limits lanes[64];
-	struct limits limits = config_limits(config, domain, site_name, SLICE_NONE, NULL);
+	const struct config_site *configured = config_site_of(worker->config, domain, routes->hosts, routes->nhosts);
+	struct plan plan = {.worker = worker, .config = worker->config, .domain = domain};
 	struct outbuf name = {0};
-	unsigned nsources;
-	const struct config_source **sources = sources_for(config, &limits, &nsources);
+	struct site *site;
 
-	CHECK(nsources <= sizeof(lanes) / sizeof(lanes[0]));
-	for (unsigned i = 0; i < nsources; i++) {
-		struct limits own =
-			config_limits(config, domain, site_name, sources[i] ? sources[i]->name : SLICE_NONE, NULL);
-
-		lanes[i] = lane_limits_of(&own);
-	}
-	home_site_name(config, domain, routes, &name);
+	plan.site = configured ? configured->name : SLICE_NONE;
+	plan.limits = config_limits(plan.config, domain, plan.site, SLICE_NONE, NULL);
+	home_site_name(plan.config, domain, routes, &name);
+	site = site_named(worker, outbuf_slice(&name));
+	plan.target = site ? site->target : calloc(1, sizeof(*plan.target));
+	CHECK(plan.target != NULL);
+	plan_lanes(&plan, site);
 	struct site_spec spec = {
 		.name = outbuf_slice(&name),
-		.limits = lanes,
-		.nlanes = nsources,
-		.sources = UINT64_MAX,
+		.limits = plan.lanes,
+		.nlanes = plan.nlanes,
+		.sources = axes_pool(plan.config, plan.limits.pool),
 		.routes_until_ms = routes->expires_ms,
 		.unroutable = routes->result != ROUTES_FOUND,
 	};
-	struct site *site = scheduler_routed(worker->scheduler, domain, &spec, worker_now_ms(worker));
-	struct target *target = site->target;
 
-	if (!target) {
-		target = calloc(1, sizeof(*target));
-		CHECK(target != NULL);
-		site->target = target;
-		target->config = config;
-		target->sources = sources;
-		target->nsources = nsources;
-	} else {
-		free(sources);
-	}
-	target_refresh(worker, target, &limits, routes);
+	if (!spec.sources)
+		spec.sources = axes_all(plan.config);
+	site = scheduler_routed(worker->scheduler, domain, &spec, worker_now_ms(worker));
+	site->target = plan.target;
+	target_refresh(worker, plan.target, &plan.limits, routes);
 	outbuf_free(&name);
 	return site;
+}
+
+/* Lanes of sources that are gone: what waits on them goes back, what is in dialogue may finish. */
+static void end_lanes(struct worker *worker)
+{
+	MAP_EACH (node, scheduler_sites(worker->scheduler)) {
+		struct site *site = MAP_OWNER(node, struct site, node);
+
+		for (unsigned i = 0; i < site->nlanes; i++) {
+			site->lanes[i]->limits.ended = !worker->config->slots[i].is_used;
+			if (site->lanes[i]->limits.ended)
+				delivery_return_lane(worker, site->lanes[i]);
+		}
+	}
+	LIST_EACH (link, &worker->open_conns) {
+		struct conn *conn = LIST_OWNER(link, struct conn, all);
+
+		if (!conn->lane->limits.ended)
+			continue;
+		if (conn->state == CONN_CONNECTING)
+			conn_abandon(conn);
+		else
+			conn_quit(conn);
+	}
+}
+
+void target_reload(struct worker *worker)
+{
+	end_lanes(worker);
+	MAP_EACH (node, scheduler_domains(worker->scheduler)) {
+		struct domain *domain = MAP_OWNER(node, struct domain, node);
+		struct target *target = domain->site ? domain->site->target : NULL;
+		struct outbuf name = {0};
+
+		if (!target)
+			continue;
+		home_site_name(worker->config, domain->name, target->routes, &name);
+		if (slice_is(outbuf_slice(&name), domain->site->name))
+			target_site(worker, domain->name, routes_keep(target->routes));
+		domain->routes_until_ms = worker_now_ms(worker);
+		outbuf_free(&name);
+	}
+	scheduler_terms(worker->scheduler);
 }
 
 void target_free(struct site *site)

@@ -7,7 +7,8 @@ struct target {
 	struct routes *routes;		      /* counted: the latest of any of its domains */
 	const struct config *config;	      /* the one its limits were read from */
 	unsigned nsources;		      /* lanes */
-	const struct config_source **sources; /* owned array; an entry is NULL for "any address of this machine" */
+	const struct config_source **sources; /* owned array, by slot; NULL: any address of this machine, or ended */
+	struct budget total;		      /* of all its lanes together */
 	struct session_limits limits;
 	unsigned connect_s;
 	bool unroutable; /* routes say why mail cannot go; nothing is connected */
@@ -16,6 +17,9 @@ struct target {
 
 /* The site of a domain with these routes, in the scheduler, with its target up to date. Takes the count of routes. */
 struct site *target_site(struct worker *worker, struct slice domain, struct routes *routes);
+/* The worker has another configuration: its limits, sources, pools and tenants hold from now on. Where a domain's mail
+ * goes may have changed too, so its home is asked again before the next lease. */
+void target_reload(struct worker *worker);
 /* For the scheduler: the site is gone. */
 void target_free(struct site *site);
 

@@ -64,6 +64,20 @@ static void on_second(struct timer *timer, uint64_t now_ms)
 	ring_timer(worker->ring, timer, now_ms + 1000);
 }
 
+static bool tenant_terms(void *who, struct slice tenant, struct tenant_terms *terms)
+{
+	struct worker *worker = who;
+
+	return axes_tenant_terms(&worker->engine->axes, worker->config, tenant, terms);
+}
+
+static uint64_t pool_sources(void *who, struct slice pool)
+{
+	const struct worker *worker = who;
+
+	return axes_pool(worker->config, pool);
+}
+
 bool worker_open(struct worker *worker)
 {
 	const struct config *config = worker->config;
@@ -98,7 +112,10 @@ bool worker_open(struct worker *worker)
 	worker->scheduler = scheduler_new(&(struct scheduler_setup){.slots = slots,
 								    .records = RECORDS_MAX,
 								    .seed = worker->seed,
-								    .site_gone = target_free},
+								    .site_gone = target_free,
+								    .tenant_terms = tenant_terms,
+								    .pool_sources = pool_sources,
+								    .who = worker},
 					  worker_now_ms(worker));
 	struct queue_owner owner = delivery_queue_owner(worker);
 
@@ -233,6 +250,7 @@ static void on_order(struct message_to_ring *message)
 
 	if (order->config) {
 		worker->config = order->config;
+		target_reload(worker);
 	} else {
 		bool first = !worker->draining;
 

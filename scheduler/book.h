@@ -17,6 +17,7 @@ struct scheduler {
 	bool paused;
 	void (*site_gone)(struct site *site);
 	bool (*tenant_terms)(void *who, struct slice tenant, struct tenant_terms *terms);
+	uint64_t (*pool_sources)(void *who, struct slice pool);
 	void *who;
 };
 
@@ -26,6 +27,8 @@ struct ready *book_list(struct scheduler *scheduler, struct slice name);
 struct site *book_site(struct scheduler *scheduler, const struct site_spec *spec);
 struct tenant *book_tenant(struct scheduler *scheduler, struct slice name);
 /* Asks for its terms. */
+/* What its owner says of the pool in the list's name, if there is one. */
+void book_list_pool(struct scheduler *scheduler, struct ready *list);
 void book_tenant_terms(struct scheduler *scheduler, struct tenant *tenant);
 /* Freed if nothing holds it any more. */
 void book_forget_domain(struct scheduler *scheduler, struct domain *domain);

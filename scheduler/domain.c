@@ -56,15 +56,37 @@ void book_move_domain(struct scheduler *scheduler, struct domain *domain, struct
 		book_look(scheduler, before);
 }
 
-/* "t:a.example:acme:nov": class, domain, tenant, campaign. */
+/* Up to the next colon; an address literal's own colons are between brackets. */
+static struct slice take_domain(struct slice *rest)
+{
+	size_t skip = slice_starts(*rest, SLICE("[")) ? slice_find(*rest, ']') : 0;
+	size_t end = skip + slice_find(slice_skip(*rest, skip), ':');
+	struct slice domain = slice_head(*rest, end);
+
+	*rest = slice_skip(*rest, end + 1);
+	return domain;
+}
+
+/* "t:a.example:acme:nov": class, domain, tenant, campaign; or "t:a.example:acme/fast:nov", with a pool. */
 static void read_name(struct scheduler *scheduler, struct ready *list)
 {
-	struct slice rest = list->name;
+	struct slice rest = list->name, pool;
 
 	list->transactional = slice_is(slice_until(&rest, ':'), SLICE("t"));
-	list->domain = book_domain(scheduler, slice_until(&rest, ':'));
-	list->tenant = book_tenant(scheduler, slice_until(&rest, ':'));
+	list->domain = book_domain(scheduler, take_domain(&rest));
+	pool = slice_until(&rest, ':');
+	list->tenant = book_tenant(scheduler, slice_until(&pool, '/'));
 	list->campaign_at = (uint16_t)(list->name.len - rest.len);
+	list->pool_at = pool.len ? (uint16_t)(pool.ptr - list->name.ptr) : 0;
+	book_list_pool(scheduler, list);
+}
+
+void book_list_pool(struct scheduler *scheduler, struct ready *list)
+{
+	struct slice pool = slice_skip(list->name, list->pool_at);
+
+	if (list->pool_at && scheduler->pool_sources)
+		list->pool = scheduler->pool_sources(scheduler->who, slice_until(&pool, ':'));
 }
 
 struct ready *book_list(struct scheduler *scheduler, struct slice name)
@@ -104,11 +126,12 @@ void book_forget_list(struct scheduler *scheduler, struct ready *list)
 	book_forget_domain(scheduler, domain);
 }
 
-/* The nearest that says it: the tenant, else the domain; 0 says nothing. */
+/* The nearest that says it: the job, else the tenant, else the domain; 0 says nothing. */
 static uint64_t sources_of(const struct ready *list)
 {
 	uint64_t sources = list->tenant->terms.sources ? list->tenant->terms.sources : list->domain->sources;
 
+	sources = list->pool ? list->pool : sources;
 	return sources ? sources : UINT64_MAX;
 }
 

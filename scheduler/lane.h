@@ -28,11 +28,13 @@ struct lane_limits {
 	struct pace_limit connection_rate;		 /* connections opened; count 0: unlimited */
 	struct budget *budgets[LANE_BUDGETS_MAX];	 /* borrowed: limits shared with other lanes; never fewer */
 	unsigned nbudgets;
-	unsigned weight;	 /* of its source in the pool */
-	unsigned reserved;	 /* connections kept for transactional mail */
-	struct warm_up *warm_up; /* borrowed; NULL: none */
-	bool learning;		 /* inside these limits; off: they are all there is */
-	bool ended;		 /* its source is gone from the configuration: nothing new goes out on it */
+	struct budget *connects;   /* borrowed: connections its source opens anywhere, in a time; NULL: no such limit */
+	uint64_t expires_after_ms; /* since it was queued, where its job does not say; 0: its record says */
+	unsigned weight;	   /* of its source in the pool */
+	unsigned reserved;	   /* connections kept for transactional mail */
+	struct warm_up *warm_up;   /* borrowed; NULL: none */
+	bool learning;		   /* inside these limits; off: they are all there is */
+	bool ended;		   /* its source is gone from the configuration: nothing new goes out on it */
 	struct retry retry;
 };
 

@@ -25,6 +25,7 @@ struct scheduler *scheduler_new(const struct scheduler_setup *setup, uint64_t no
 	scheduler->records_free = (int)setup->records;
 	scheduler->site_gone = setup->site_gone;
 	scheduler->tenant_terms = setup->tenant_terms;
+	scheduler->pool_sources = setup->pool_sources;
 	scheduler->who = setup->who;
 	return scheduler;
 }
@@ -247,8 +248,12 @@ void scheduler_terms(struct scheduler *scheduler)
 {
 	MAP_EACH (node, &scheduler->tenants)
 		book_tenant_terms(scheduler, MAP_OWNER(node, struct tenant, node));
-	MAP_EACH (node, &scheduler->lists)
-		book_queue_list(scheduler, MAP_OWNER(node, struct ready, node));
+	MAP_EACH (node, &scheduler->lists) {
+		struct ready *list = MAP_OWNER(node, struct ready, node);
+
+		book_list_pool(scheduler, list);
+		book_queue_list(scheduler, list);
+	}
 }
 
 void scheduler_pause(struct scheduler *scheduler, bool paused)
@@ -291,6 +296,11 @@ struct ready *scheduler_list(struct scheduler *scheduler, struct slice name)
 const struct map *scheduler_sites(const struct scheduler *scheduler)
 {
 	return &scheduler->sites;
+}
+
+const struct map *scheduler_domains(const struct scheduler *scheduler)
+{
+	return &scheduler->domains;
 }
 
 struct random *scheduler_random(struct scheduler *scheduler)

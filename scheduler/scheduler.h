@@ -31,6 +31,9 @@ struct scheduler_setup {
 	void (*site_gone)(struct site *site); /* frees site->target; may be NULL */
 	/* Asked when a tenant has mail, and at scheduler_terms: false, or NULL itself, means weight 1 and no budget. */
 	bool (*tenant_terms)(void *who, struct slice tenant, struct tenant_terms *terms);
+	/* Asked of a list whose name has a pool, as often: the lanes that may send it. 0, or NULL itself: as if the
+	 * name had none. */
+	uint64_t (*pool_sources)(void *who, struct slice pool);
 	void *who;
 };
 
@@ -97,7 +100,7 @@ void scheduler_hold(struct scheduler *scheduler, struct domain *domain);
 void scheduler_drop(struct scheduler *scheduler, struct domain *domain);
 /* Nothing is leased from the list (an operator paused it), or again. */
 void scheduler_hold_list(struct scheduler *scheduler, struct ready *list, bool held);
-/* The configuration was read again: tenants' terms are asked for anew. */
+/* The configuration was read again: tenants' terms and pools are asked for anew. */
 void scheduler_terms(struct scheduler *scheduler);
 /* No new leases and connections (Redis away, drain), or again. */
 void scheduler_pause(struct scheduler *scheduler, bool paused);
@@ -109,4 +112,5 @@ struct domain *scheduler_domain(struct scheduler *scheduler, struct slice name);
 struct ready *scheduler_list(struct scheduler *scheduler, struct slice name);
 /* For status and reload. */
 const struct map *scheduler_sites(const struct scheduler *scheduler);
+const struct map *scheduler_domains(const struct scheduler *scheduler);
 struct random *scheduler_random(struct scheduler *scheduler);

@@ -55,6 +55,8 @@ struct ready {
 	struct lane *leasing;  /* the lane a lease under way is for; NULL: none */
 	uint64_t remaining;    /* in Redis, as last heard */
 	uint64_t sources;      /* bit i: lane i may send it */
+	uint64_t pool;	       /* ... by the pool that its name has; 0: none */
+	uint16_t pool_at;      /* where in the name that pool begins; 0: none */
 	unsigned asked;	       /* records of that lease */
 	uint16_t campaign_at;  /* where in the name the campaign begins */
 	bool transactional;

@@ -117,6 +117,11 @@ static bool lane_next(struct scheduler *scheduler, struct lane *lane, struct nex
 		*next = (struct next){.kind = NEXT_RETURN, .lane = lane};
 		return true;
 	}
+	if (lane->limits.ended) {
+		wait_until(lane, LANE_WAITS_MAIL, 0, wake_ms);
+		*next = (struct next){.kind = NEXT_RETURN, .lane = lane};
+		return lane->nready > 0;
+	}
 	lane->wait = lane->nready || lane->inflight ? LANE_WAITS_NOTHING : LANE_WAITS_MAIL;
 	lane->wait_until_ms = 0;
 	if (lane->nready && lane->idle == 0 && lane->open + lane->opening >= lane->window)
