@@ -1,21 +1,51 @@
-/* Three steps. Stage and first digit give action and scope (what a reply can mean where it was said); the rows of
- * verdict_rules.c then name the category and may change both; last, what must hold whatever a row says: 421 ends a
- * connection, and only a permanent refusal of a recipient as invalid may suppress an address.
+/* Three steps. Stage and first digit give action and scope (what a reply can mean where it was said); the rules then
+ * name the category and may change both; last, what must hold whatever a rule says: 421 ends a connection, and only a
+ * permanent refusal of a recipient as invalid may suppress an address.
  *
- * Success is answered first, before any text is looked at, because nearly all replies are one. The text is folded
- * once into a buffer on the stack: what a server says after a kilobyte changes no verdict. */
+ * Success is answered first, before any text is looked at, because nearly all replies are one. For the others the text
+ * becomes words (verdict_words.c), one pass over them finds the phrases of all rules (verdict_phrases.c), and of the
+ * rules that have none or had one found the first whose gate is open decides: its stages, codes and site.
+ *
+ * Rejected: regular expressions (a row of phrases is read by an administrator), and weights (nobody can say why they
+ * said what they said). */
 #include "smtp/verdict.h"
 
+#include "base/check.h"
+#include "smtp/verdict_detail.h"
+#include "smtp/verdict_phrases.h"
 #include "smtp/verdict_rules.h"
 
+#include <pthread.h>
 #include <string.h>
 
-enum { TEXT_MAX = 1024 };
-
-struct folded {
-	char text[TEXT_MAX];
-	size_t len;
+const struct verdict_table *const verdict_tables[] = {
+	&verdict_rules_sure, &verdict_rules_sites,   &verdict_rules_source, &verdict_rules_message,
+	&verdict_rules_way,  &verdict_rules_mailbox, &verdict_rules_codes,
 };
+const unsigned verdict_tables_count = sizeof(verdict_tables) / sizeof(verdict_tables[0]);
+
+enum { CODES_MAX = 8, ENHANCED_LIST_MAX = 16, RULES_MAX = 256, ANY = 0xFFFF };
+
+/* "x.7.1" without its class; detail may be ANY. */
+struct status {
+	uint16_t subject, detail;
+};
+
+/* What of a rule is not its words, ready to be compared. */
+struct gate {
+	const struct verdict_rule *rule;
+	uint16_t codes[CODES_MAX]; /* whole codes, or first digits below 10 */
+	struct status statuses[ENHANCED_LIST_MAX];
+	uint8_t ncodes, nstatuses;
+	int16_t site; /* phrase number of its marks; -1: anybody */
+};
+
+static struct {
+	struct gate gates[RULES_MAX];
+	unsigned count;
+	struct phrases *phrases; /* numbers of the rules, and after them of the sites */
+	struct phrases_found wordless;
+} book;
 
 static bool is_digit(char c)
 {
@@ -23,12 +53,13 @@ static bool is_digit(char c)
 }
 
 /* Takes one to three digits; false if there are none. */
-static bool take_number(struct slice *s)
+static bool take_number(struct slice *s, uint16_t *number)
 {
 	size_t n = 0;
 
+	*number = 0;
 	while (n < s->len && n < 3 && is_digit(s->ptr[n]))
-		n++;
+		*number = (uint16_t)(*number * 10 + s->ptr[n++] - '0');
 	*s = slice_skip(*s, n);
 	return n > 0;
 }
@@ -41,14 +72,21 @@ static bool take_byte(struct slice *s, char c)
 	return true;
 }
 
+/* ".1.10" */
+static bool take_status(struct slice *s, struct status *status)
+{
+	return take_byte(s, '.') && take_number(s, &status->subject) && take_byte(s, '.') &&
+	       take_number(s, &status->detail);
+}
+
 void verdict_split(unsigned code, struct slice line, struct slice *enhanced, struct slice *text)
 {
 	struct slice rest = line;
+	struct status status;
 
 	*enhanced = SLICE_NONE;
 	*text = line;
-	if (!take_byte(&rest, (char)('0' + code / 100)) || !take_byte(&rest, '.') || !take_number(&rest) ||
-	    !take_byte(&rest, '.') || !take_number(&rest))
+	if (!take_byte(&rest, (char)('0' + code / 100)) || !take_status(&rest, &status))
 		return;
 	if (code / 100 == 3 || (rest.len > 0 && rest.ptr[0] != ' ' && rest.ptr[0] != '\n'))
 		return;
@@ -57,83 +95,161 @@ void verdict_split(unsigned code, struct slice line, struct slice *enhanced, str
 	*text = rest;
 }
 
-static void fold(struct folded *folded, struct slice text)
+bool heard_read(struct heard *heard, struct slice line)
 {
-	folded->len = text.len < TEXT_MAX ? text.len : TEXT_MAX;
-	for (size_t i = 0; i < folded->len; i++) {
-		char c = text.ptr[i];
+	struct slice rest = slice_trim(line);
+	uint64_t code;
 
-		if (c >= 'A' && c <= 'Z')
-			c = (char)(c + 32);
-		else if (c == '\t' || c == '\n' || c == '\r')
-			c = ' ';
-		folded->text[i] = c;
-	}
-}
-
-/* The parts of one alternative, one after the other. */
-static bool parts_fit(struct slice parts, const struct folded *folded)
-{
-	const char *at = folded->text, *end = folded->text + folded->len;
-
-	while (parts.len > 0) {
-		struct slice part = slice_until(&parts, '*');
-
-		at = memmem(at, (size_t)(end - at), part.ptr, part.len);
-		if (!at)
-			return false;
-		at += part.len;
-	}
+	heard->code = 0;
+	if (rest.len < 3 || !slice_number(slice_head(rest, 3), 599, &code) || code < 200)
+		return false;
+	rest = slice_skip(rest, 3);
+	if (rest.len > 0 && !take_byte(&rest, ' ') && !take_byte(&rest, '-'))
+		return false;
+	heard->code = (unsigned)code;
+	verdict_split(heard->code, rest, &heard->enhanced, &heard->text);
 	return true;
 }
 
-static bool words_fit(const char *words, const struct folded *folded)
-{
-	struct slice rest = slice_of(words);
+/* ---- The book of rules, made once. */
 
-	if (rest.len == 0)
-		return true;
-	while (rest.len > 0)
-		if (parts_fit(slice_until(&rest, '|'), folded))
-			return true;
-	return false;
+static void read_codes(struct gate *gate)
+{
+	struct slice rest = slice_of(gate->rule->codes);
+
+	while (rest.len > 0) {
+		uint64_t code;
+
+		CHECK(slice_number(slice_until(&rest, ' '), 599, &code));
+		CHECK(gate->ncodes < CODES_MAX);
+		gate->codes[gate->ncodes++] = (uint16_t)code;
+	}
+	CHECK(gate->ncodes > 0);
 }
 
-static bool codes_fit(const char *codes, unsigned code)
+static void read_statuses(struct gate *gate)
 {
-	struct slice rest = slice_of(codes);
+	struct slice rest = slice_of(gate->rule->enhanced);
 
 	while (rest.len > 0) {
 		struct slice one = slice_until(&rest, ' ');
-		uint64_t n;
+		struct status status = {0, ANY};
 
-		if (slice_number(one, 999, &n) && (n == code || (one.len == 1 && n == code / 100)))
-			return true;
+		CHECK(gate->nstatuses < ENHANCED_LIST_MAX);
+		CHECK(take_byte(&one, 'x') && take_byte(&one, '.') && take_number(&one, &status.subject));
+		CHECK(take_byte(&one, '.') && (take_byte(&one, '*') || take_number(&one, &status.detail)));
+		if (one.len > 0 || (status.detail == 0 && one.ptr[-1] == '*'))
+			status.detail = ANY;
+		gate->statuses[gate->nstatuses++] = status;
 	}
+}
+
+static int16_t site_called(const char *name, unsigned nrules)
+{
+	if (name[0] == '\0')
+		return -1;
+	for (unsigned i = 0; i < verdict_sites_count; i++)
+		if (strcmp(verdict_sites[i].name, name) == 0)
+			return (int16_t)(nrules + i);
+	CHECK(!"a rule names a site that is not in the list");
+	return -1;
+}
+
+static unsigned count_rules(void)
+{
+	unsigned count = 0;
+
+	for (unsigned t = 0; t < verdict_tables_count; t++)
+		count += verdict_tables[t]->count;
+	return count;
+}
+
+static void add_rule(const struct verdict_rule *rule, unsigned nrules)
+{
+	unsigned number = book.count++;
+	struct gate *gate = &book.gates[number];
+
+	gate->rule = rule;
+	gate->site = site_called(rule->site, nrules);
+	read_codes(gate);
+	read_statuses(gate);
+	if (rule->words[0])
+		phrases_add(book.phrases, number, rule->words);
+	else
+		book.wordless.bits[number / 64] |= UINT64_C(1) << (number % 64);
+}
+
+static void make_book(void)
+{
+	unsigned nrules = count_rules();
+
+	CHECK(nrules <= RULES_MAX);
+	CHECK(nrules + verdict_sites_count <= PHRASES_RULES_MAX);
+	book.phrases = phrases_new();
+	for (unsigned t = 0; t < verdict_tables_count; t++)
+		for (unsigned i = 0; i < verdict_tables[t]->count; i++)
+			add_rule(&verdict_tables[t]->rules[i], nrules);
+	for (unsigned i = 0; i < verdict_sites_count; i++)
+		phrases_add(book.phrases, nrules + i, verdict_sites[i].marks);
+	phrases_build(book.phrases);
+}
+
+/* ---- One reply. */
+
+/* What the gates compare with. */
+struct case_at_hand {
+	const struct heard *heard;
+	struct status status;
+	bool has_status;
+	struct phrases_found found;
+};
+
+static bool codes_fit(const struct gate *gate, unsigned code)
+{
+	for (unsigned i = 0; i < gate->ncodes; i++)
+		if (gate->codes[i] == code || gate->codes[i] == code / 100)
+			return true;
 	return false;
 }
 
-/* "x.7.*" fits "5.7.1"; "x.2.2" fits "4.2.2". */
-static bool enhanced_fits(const char *list, struct slice enhanced)
+static bool status_fits(const struct gate *gate, const struct case_at_hand *at_hand)
 {
-	struct slice rest = slice_of(list), tail = slice_skip(enhanced, 1);
-
-	if (rest.len == 0)
-		return true;
-	while (rest.len > 0 && enhanced.len > 0) {
-		struct slice one = slice_skip(slice_until(&rest, ' '), 1);
-		bool open = one.ptr[one.len - 1] == '*';
-
-		if (open ? slice_starts(tail, slice_head(one, one.len - 1)) : slice_is(tail, one))
+	for (unsigned i = 0; i < gate->nstatuses && at_hand->has_status; i++)
+		if (gate->statuses[i].subject == at_hand->status.subject &&
+		    (gate->statuses[i].detail == ANY || gate->statuses[i].detail == at_hand->status.detail))
 			return true;
-	}
-	return false;
+	return gate->nstatuses == 0;
 }
 
-static bool rule_fits(const struct verdict_rule *rule, const struct heard *heard, const struct folded *folded)
+static bool site_fits(const struct gate *gate, const struct case_at_hand *at_hand)
 {
-	return (rule->stages == 0 || rule->stages & (1u << heard->stage)) && codes_fit(rule->codes, heard->code) &&
-	       enhanced_fits(rule->enhanced, heard->enhanced) && words_fit(rule->words, folded);
+	return gate->site < 0 || phrases_has(&at_hand->found, (unsigned)gate->site) ||
+	       slice_is(at_hand->heard->provider, slice_of(gate->rule->site));
+}
+
+static bool gate_is_open(const struct gate *gate, const struct case_at_hand *at_hand)
+{
+	unsigned stages = gate->rule->stages;
+
+	return (stages == 0 || stages & (1u << at_hand->heard->stage)) && codes_fit(gate, at_hand->heard->code) &&
+	       status_fits(gate, at_hand) && site_fits(gate, at_hand);
+}
+
+/* The last rule fits every 4yz and 5yz. */
+static const struct verdict_rule *rule_for(const struct case_at_hand *at_hand)
+{
+	for (unsigned w = 0; w < (book.count + 63) / 64; w++) {
+		uint64_t bits = at_hand->found.bits[w] | book.wordless.bits[w];
+
+		for (; bits; bits &= bits - 1) {
+			unsigned number = w * 64 + (unsigned)__builtin_ctzll(bits);
+
+			if (number < book.count && gate_is_open(&book.gates[number], at_hand))
+				return book.gates[number].rule;
+		}
+	}
+	CHECK(!"the last rule did not fit");
+	return NULL;
 }
 
 /* What stage and first digit say. Before MAIL nothing is about a message: another host may be better disposed
@@ -169,53 +285,49 @@ static void hold_to_421(struct verdict *verdict, enum stage stage)
 	verdict->scope = SCOPE_CONNECTION;
 }
 
-/* "in 300 seconds", "after 5 min", "for 60 seconds": a number with a unit, wherever it stands. Zero if none. */
-static uint32_t retry_after(const struct folded *folded)
+static bool may_suppress(enum suppress suppress, const struct case_at_hand *at_hand)
 {
-	static const struct unit {
-		struct slice name;
-		uint32_t seconds;
-	} units[] = {{{"sec", 3}, 1}, {{"s ", 2}, 1}, {{"min", 3}, 60}, {{"hour", 4}, 3600}};
+	struct status status = at_hand->status;
+	bool coded = at_hand->has_status && status.subject == 1 &&
+		     (status.detail == 1 || status.detail == 6 || status.detail == 10);
 
-	for (size_t i = 0; i < folded->len; i++) {
-		struct slice rest = {folded->text + i, folded->len - i};
-		uint64_t n;
-		size_t digits = 0;
+	return at_hand->heard->stage == STAGE_RCPT && at_hand->heard->code / 100 == 5 &&
+	       (suppress == SUPPRESS || (suppress == SUPPRESS_IF_CODED && coded));
+}
 
-		while (digits < rest.len && digits < 5 && is_digit(rest.ptr[digits]))
-			digits++;
-		if (digits == 0 || (i > 0 && folded->text[i - 1] != ' '))
-			continue;
-		slice_number(slice_head(rest, digits), 99999, &n);
-		rest = slice_skip(rest, digits);
-		take_byte(&rest, ' ');
-		for (size_t u = 0; u < sizeof(units) / sizeof(units[0]); u++)
-			if (slice_starts(rest, units[u].name) || slice_is(rest, slice_trim(units[u].name)))
-				return (uint32_t)n * units[u].seconds;
-	}
-	return 0;
+static void apply(struct verdict *verdict, const struct verdict_rule *rule, const struct case_at_hand *at_hand)
+{
+	enum stage stage = at_hand->heard->stage;
+
+	verdict->rule = rule->name;
+	verdict->category = rule->category;
+	if (rule->action == ACTION_SLOWER || (rule->action != ACTION_BY_STAGE && stage >= STAGE_MAIL))
+		verdict->action = rule->action;
+	if (rule->scope != SCOPE_BY_STAGE)
+		verdict->scope = rule->scope;
+	if (at_hand->heard->code == 421)
+		hold_to_421(verdict, stage);
+	verdict->suppress = may_suppress(rule->suppress, at_hand) && verdict->action == ACTION_NEVER &&
+			    verdict->scope == SCOPE_RECIPIENT;
 }
 
 static struct verdict by_rules(const struct heard *heard)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct verdict verdict = by_stage(heard->stage, heard->code);
-	const struct verdict_rule *rule = verdict_rules;
-	struct folded folded;
+	struct case_at_hand at_hand = {.heard = heard};
+	struct verdict_words words;
 
-	fold(&folded, heard->text);
-	while (!rule_fits(rule, heard, &folded))
-		rule++; /* the last row fits every 4yz and 5yz */
-	verdict.rule = rule->name;
-	verdict.category = rule->category;
-	if (rule->action == ACTION_SLOWER || (rule->action != ACTION_COUNT && heard->stage >= STAGE_MAIL))
-		verdict.action = rule->action;
-	if (rule->scope != SCOPE_COUNT)
-		verdict.scope = rule->scope;
-	if (heard->code == 421)
-		hold_to_421(&verdict, heard->stage);
-	verdict.suppress = rule->suppress && verdict.action == ACTION_NEVER && verdict.scope == SCOPE_RECIPIENT;
+	pthread_once(&once, make_book);
+	verdict_words_of(&words, heard->code, heard->text);
+	phrases_find(book.phrases, &words, &at_hand.found);
+
+	struct slice enhanced = slice_skip(heard->enhanced.len ? heard->enhanced : words.enhanced, 1);
+
+	at_hand.has_status = enhanced.len > 0 && take_status(&enhanced, &at_hand.status);
+	apply(&verdict, rule_for(&at_hand), &at_hand);
 	if (verdict.action == ACTION_LATER || verdict.action == ACTION_SLOWER)
-		verdict.retry_after_s = retry_after(&folded);
+		verdict.retry_after_s = verdict_wait(&words);
 	return verdict;
 }
 

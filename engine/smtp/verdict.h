@@ -1,7 +1,9 @@
 /* From a reply to a verdict: what it means, and for whom.
  *
- * Pure, one pass, no allocation. Structure first (stage, code, enhanced code), then the text, then the provider. The
- * rules are rows in verdict_rules.c, each with a comment and an example that is also its test. */
+ * Pure, one pass, no allocation but for the book of rules, which is made at the first refusal. Structure first (stage,
+ * code, enhanced code), then the text, then the provider. The rules are rows of tables (verdict_rules.h), each with a
+ * comment and an example that is also its test. What else a reply says, when to come again and which list it names, is
+ * in verdict_detail.h. */
 #pragma once
 
 #include "nouns.h"
@@ -16,6 +18,10 @@ struct heard {
 };
 
 struct verdict verdict_of(const struct heard *heard);
+
+/* A reply as it is written in a log, "550-5.1.1 no 550 5.1.1 such user": code, enhanced code and text of it; the stage
+ * and the provider stay. Borrowed from the line. False, and the code 0, if it does not begin with a code. */
+bool heard_read(struct heard *heard, struct slice line);
 
 /* "5.1.1 rest" → enhanced "5.1.1", text "rest"; without one, empty and the whole. Taken only if well formed and of
  * the class of code. */
