@@ -35,7 +35,7 @@ state-dir = "%(dir)s/state"
 redis { server = "unix:%(redis)s" }
 queue { retry = { "1h" } }
 domain "*" { connections = 1  timeout-connect = "3s"  timeout-greeting = "3s"  timeout-ehlo = "3s"  timeout-mail = "3s"
-  timeout-rcpt = "3s"  timeout-data = "3s"  timeout-body = "3s"  timeout-eom = "4s"  timeout-quit = "1s" }
+  timeout-rcpt = "3s"  timeout-data = "3s"  timeout-body = "3s"  timeout-eom = "3s"  timeout-quit = "1s" }
 """
 
 
@@ -140,7 +140,7 @@ def play(players, redis, events, engine):
     acts = [act for player in players for act in player.acts]
     wanted = {(act.name, who) for act in acts for who, want in wanted_of(act.letter).items() if want != "not attempted"}
     silent = [act for act in acts if act.name not in dict(wanted)]
-    waiting, end = [act for act in acts if not act.ready.is_set()], time.monotonic() + 25
+    waiting, end = list(acts), time.monotonic() + 30
     while time.monotonic() < end and engine.poll() is None:
         for act in [act for act in waiting if act.ready.is_set()]:
             submit(redis, act)
@@ -164,12 +164,10 @@ def run(players, folder):
         conf = CONF % dict(dir=folder, redis=server.path) + "".join(domain_conf(player) for player in players)
         pathlib.Path(folder, "hikyaku.conf").write_text(conf)
         redis = Redis(server.path)
-        for player in players:
-            player.start()
-            if player.acts[0].ready.is_set():
-                submit(redis, player.acts[0])
         with open(folder + "/engine.log", "wb") as log:
             engine = subprocess.Popen([HIKYAKU, "run", "-c", folder + "/hikyaku.conf"], stdout=log, stderr=log)
+        for player in players:
+            player.start()
         events = Events(redis)
         play(players, redis, events, engine)
         ended = engine.poll() is not None
