@@ -47,6 +47,12 @@ enum timeout_key {
 	TIMEOUT_COUNT
 };
 
+/* So many, the first and the last so far apart; count 0: never. */
+struct threshold {
+	unsigned count;
+	uint64_t over_ms;
+};
+
 /* Where something was written. */
 struct config_place {
 	struct slice file;
@@ -182,6 +188,16 @@ struct config {
 		uint64_t keep_ms, max;
 		struct slice log, transcript;
 	} events;
+	struct {
+		int scope; /* 0 the tenant's list, 1 everybody's */
+		uint64_t keep_ms, window_ms, breaker_ms;
+		struct threshold invalid_recipient, inactive_mailbox, bad_domain;
+	} suppression;
+	struct {
+		int invalid_percent, spam_percent, reputation_percent;
+		uint64_t window_ms;
+		bool pause;
+	} alarms;
 	struct {
 		struct slice listen, token_file;
 	} http;

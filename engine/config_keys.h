@@ -15,6 +15,8 @@ enum config_section {
 	SECTION_DNS,
 	SECTION_QUEUE,
 	SECTION_EVENTS,
+	SECTION_SUPPRESSION,
+	SECTION_ALARMS,
 	SECTION_HTTP,
 	SECTION_SOURCE,
 	SECTION_WARM_UP,
@@ -52,6 +54,7 @@ enum config_kind {
 	KIND_IP,       /* struct address, port 0 */
 	KIND_ROUTES,   /* struct address *, unsigned; port: the mail port */
 	KIND_SERVERS,  /* struct address[DNS_SERVERS_MAX], unsigned; port 53 */
+	KIND_TIMES,    /* struct threshold */
 	KIND_DIVERT,   /* config->divert and divert_to */
 	KIND_DAY,      /* int64_t: days since 1970 */
 	KIND_AMOUNTS,  /* unsigned *, unsigned */

@@ -77,7 +77,7 @@ static const struct config_place *keep(struct lint *lint, const struct config_to
 	return last;
 }
 
-enum { KEYS_MAX = 128 };
+enum { KEYS_MAX = 256 };
 
 struct open_section {
 	enum config_section section;

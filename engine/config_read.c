@@ -332,7 +332,8 @@ static void read_built_in(struct config_reading *reading)
 
 static void read_all(struct config_reading *reading, cfg_t *cfg)
 {
-	static const enum config_section once[] = {SECTION_REDIS, SECTION_DNS, SECTION_QUEUE, SECTION_EVENTS};
+	static const enum config_section once[] = {SECTION_REDIS,  SECTION_DNS,		SECTION_QUEUE,
+						   SECTION_EVENTS, SECTION_SUPPRESSION, SECTION_ALARMS};
 
 	read_built_in(reading);
 	read_keys(reading, cfg, SECTION_TOP, reading->config, NULL);

@@ -8,7 +8,7 @@ struct config_reading {
 	const char *path; /* borrowed; NULL: there is no file */
 	struct config_text text;
 	struct config_problems problems;
-	const struct config_place *written[128]; /* by key, of the sections that are there once: where it was given */
+	const struct config_place *written[256]; /* by key, of the sections that are there once: where it was given */
 };
 
 /* What can only be told when all is read: names that must exist, files with secrets, limits that contradict each other;

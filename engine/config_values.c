@@ -296,6 +296,24 @@ static bool read_servers(struct reading *r)
 	return read_addresses(r, place_of(r), 4, 53);
 }
 
+/* "1", "2/24h", "never". */
+static bool read_threshold(struct reading *r)
+{
+	struct threshold *threshold = place_of(r);
+	struct slice over = r->texts[0], number = slice_until(&over, '/');
+	uint64_t n = 0;
+
+	*threshold = (struct threshold){0};
+	if (slice_is(r->texts[0], SLICE("never")))
+		return true;
+	if (!whole(number, 100, &n, r->why) ||
+	    (number.len < r->texts[0].len && !config_duration(over, &threshold->over_ms, r->why)))
+		return false;
+	threshold->count = (unsigned)n;
+	*r->why = n == 0 ? "0 makes no sense here" : "one verdict is not apart from itself";
+	return n > 1 || (n == 1 && threshold->over_ms == 0);
+}
+
 static bool read_divert(struct reading *r)
 {
 	struct config *config = (struct config *)r->base;
@@ -372,6 +390,7 @@ static const struct kind_row {
 	[KIND_SERVERS] = {"a list of up to 4 addresses such as \"127.0.0.1:53\"", read_servers, 0, true},
 	[KIND_DAY] = {"a day such as 2026-12-01", read_day, 0, false},
 	[KIND_AMOUNTS] = {"a list of whole numbers", read_amounts, 0, true},
+	[KIND_TIMES] = {"a number, a number and a time such as 2/24h, or never", read_threshold, 0, false},
 	[KIND_DIVERT] = {"\"discard\", an address such as \"[127.0.0.1]:2525\", or nothing", read_divert, 0, false},
 };
 

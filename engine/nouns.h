@@ -117,6 +117,7 @@ struct verdict {
 	bool suppress;		/* says for good that the address is bad */
 	uint32_t retry_after_s; /* the text asked for it; 0: it did not */
 	const char *rule;	/* static: name of the rule that decided */
+	bool spare;		/* an operator's rule says that the address is not to be suppressed for this */
 };
 
 enum { OUTCOME_TEXT_MAX = 1024, ENHANCED_MAX = 12 };

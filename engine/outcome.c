@@ -3,6 +3,8 @@
  */
 #include "outcome.h"
 
+#include "suppressor.h"
+
 #include "base/check.h"
 
 #include <stdio.h>
@@ -127,6 +129,7 @@ void outcome_settle(struct delivery *delivery, const struct outcome *outcome, co
 		return;
 	case ACTION_NEVER:
 		stat_add(stats, STAT_FAILED, 1);
+		suppressor_learn(delivery, outcome);
 		settle(delivery, &(struct change){SETTLE_FINAL, "failed", 0, NULL}, outcome, attempt);
 		return;
 	case ACTION_LATER:

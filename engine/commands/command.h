@@ -79,3 +79,4 @@ int command_resolve(const struct arguments *arguments);
 int command_try(const struct arguments *arguments);
 int command_reload(const struct arguments *arguments);
 int command_classify(const struct arguments *arguments);
+int command_suppress(const struct arguments *arguments);

@@ -60,6 +60,14 @@ static const struct option classify_options[] = {
 	{NULL, NULL, NULL},
 };
 
+static const struct option suppress_options[] = {
+	{"--tenant", "NAME", "the list of this tenant; everybody's if not given"},
+	{"--reason", "TEXT", "add: why; list: only those with this reason"},
+	{"--for", "DURATION", "add: how long, such as 180d, or unlimited; as configured if not given"},
+	{"--file", "FILE", "addresses, one a line; - is standard input"},
+	{NULL, NULL, NULL},
+};
+
 #define LATER(name, words, sentence)                       \
 	{                                                  \
 		name, words, 0, 1000, sentence, NULL, NULL \
@@ -87,6 +95,8 @@ const struct command commands[] = {
 	 "verdicts of replies: reads lines STAGE<TAB>REPLY, the stages being connect, ehlo, starttls, auth, mail, rcpt, "
 	 "data, eom",
 	 classify_options, command_classify},
+	{"suppress", "add|remove|check|list [ADDRESS…]", 1, 100000, "the suppression list", suppress_options,
+	 command_suppress},
 	LATER("top", "", "status, live"),
 	LATER("queue", "KEY=VALUE…", "what is queued, and why it waits"),
 	LATER("find", "ADDRESS", "one recipient's queue entry and last events"),
@@ -95,7 +105,6 @@ const struct command commands[] = {
 	LATER("cancel", "KEY=VALUE…", "ends mail that waits"),
 	LATER("retry", "KEY=VALUE…", "tries mail that waits now"),
 	LATER("trace", "KEY=VALUE…", "live dialogues of a running engine"),
-	LATER("suppress", "add|remove|check|list", "the suppression list"),
 	LATER("dkim", "new|check DOMAIN SELECTOR", "signing keys and their DNS records"),
 	{NULL, NULL, 0, 0, NULL, NULL, NULL},
 };

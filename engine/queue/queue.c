@@ -10,7 +10,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "queue/settle.h"
+#include "queue/notes.h"
 
 #include <stdlib.h>
 
@@ -36,6 +36,7 @@ struct queue {
 	struct redis *redis; /* owned */
 	struct errands errands;
 	struct settle settle;
+	struct notes notes;
 	struct shard shard;
 	struct outbuf base, probe; /* texts of shard.base and the connection's probe */
 	struct outbuf words;	   /* scratch */
@@ -256,6 +257,11 @@ static void on_settled(struct settle *settle, bool fenced)
 	leave_if_over(queue);
 }
 
+struct notes *queue_notes(struct queue *queue)
+{
+	return &queue->notes;
+}
+
 unsigned queue_unsettled(const struct queue *queue)
 {
 	return queue->settle.unsettled;
@@ -403,6 +409,7 @@ struct queue *queue_open(struct ring *ring, const struct queue_setup *setup, con
 	errands_init(&queue->errands, ring, queue->redis);
 	settle_open(&queue->settle, ring, &queue->errands, &queue->shard, on_settled);
 	queue->settle.acknowledged = on_acknowledged;
+	notes_open(&queue->notes, &queue->errands, &queue->shard, queue->setup.prefix);
 	return queue;
 }
 
@@ -426,6 +433,7 @@ void queue_free(struct queue *queue)
 	CHECK(queue->leaving);
 	errands_end(&queue->errands);
 	settle_free(&queue->settle);
+	notes_free(&queue->notes);
 	while ((link = list_pop(&queue->resting))) {
 		struct lease *lease = LIST_OWNER(link, struct lease, errand.link);
 

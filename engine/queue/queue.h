@@ -16,6 +16,7 @@
 #include "ring/ring.h"
 
 struct queue;
+struct notes;
 
 /* Borrowed during queue_open, but the texts for the life of the queue. */
 struct queue_setup {
@@ -95,6 +96,8 @@ void queue_look(struct queue *queue);
 /* At most LEASE_LISTS_MAX lists and LEASE_RECORDS_MAX records in all. */
 void queue_lease(struct queue *queue, const struct lease_want *wants, unsigned nwants);
 void queue_settle(struct queue *queue, const struct settlement *settlement);
+/* Where a worker writes down what happens beside (notes.h). */
+struct notes *queue_notes(struct queue *queue);
 /* Settlements not yet acknowledged by Redis. */
 unsigned queue_unsettled(const struct queue *queue);
 bool queue_is_away(const struct queue *queue);

@@ -179,6 +179,7 @@ struct verdict local_rule_verdict(const struct local_rule *rule, const struct he
 		verdict.category = rule->category;
 	if (rule->suppress != LOCAL_SUPPRESS_AS_BUILT_IN)
 		verdict.suppress = rule->suppress == LOCAL_SUPPRESS;
+	verdict.spare = rule->suppress == LOCAL_SUPPRESS_NOT;
 	if (verdict.action != ACTION_NEVER || verdict.scope != SCOPE_RECIPIENT)
 		verdict.suppress = false;
 	if (verdict.action == ACTION_NEVER)

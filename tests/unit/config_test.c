@@ -41,6 +41,16 @@ static void test_defaults(void **state)
 	assert_int_equal(config->events.keep_ms, 86400000);
 	assert_int_equal(config->events.max, 5000000);
 	assert_int_equal(config->events.ngroups, 0);
+	assert_int_equal(config->suppression.keep_ms, 180 * 86400000ull);
+	assert_int_equal(config->suppression.scope, 0);
+	assert_int_equal(config->suppression.invalid_recipient.count, 1);
+	assert_int_equal(config->suppression.invalid_recipient.over_ms, 0);
+	assert_int_equal(config->suppression.inactive_mailbox.count, 2);
+	assert_int_equal(config->suppression.inactive_mailbox.over_ms, 86400000);
+	assert_int_equal(config->suppression.bad_domain.count, 3);
+	assert_int_equal(config->suppression.bad_domain.over_ms, 3 * 86400000);
+	assert_int_equal(config->alarms.spam_percent, 5);
+	assert_true(config->alarms.pause);
 	assert_int_equal(limits.connections, 10);
 	assert_int_equal(limits.messages_per_connection, 100);
 	assert_int_equal(limits.recipients_per_message, 100);

@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""The suppression list as people and the engine use it: the commands, what a refused recipient leaves behind, and that
+nothing more is sent to it.
+
+Run from the project's root; HIKYAKU names the program, ./hikyaku if it is not set."""
+import json
+import sys
+import time
+
+from commands_test import MESSAGE, World, need
+
+
+def lines(run):
+    return [json.loads(line) for line in run.stdout.splitlines()]
+
+
+def events(world, job):
+    found = world.redis("XRANGE", "hikyaku:{0}:events", "-", "+") or []
+    dicts = [dict(zip(fields[::2], fields[1::2])) for _, fields in found]
+    return [(e[b"type"].decode(), e[b"to"].decode(), json.loads(e[b"data"])) for e in dicts if e[b"job"] == job.encode()]
+
+
+def until(what, question, seconds=10):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        answer = question()
+        if answer:
+            return answer
+        time.sleep(0.02)
+    raise AssertionError("after %d s still not: %s" % (seconds, what))
+
+
+def send(world, job, *to, tenant=None):
+    words = [word for address in to for word in ("--to", address)] + (["--tenant", tenant] if tenant else [])
+    run = world.run("submit", "--from", "n@sender.test", "--id", job, *words, "--var", "name=x", "-", stdin=MESSAGE)
+    need(run.returncode == 0, run.stderr)
+    until("job %s finished" % job, lambda: any(type == "finished" for type, _, _ in events(world, job)))
+    return {to: type for type, to, _ in events(world, job) if to}
+
+
+def test_commands(world):
+    """add, check, list, remove: with tenants, reasons, a file, and what is wrong with it"""
+    run = world.run("suppress", "add", "Ann@A.test", "--reason", "asked by phone", "--tenant", "acme", "--for", "2h")
+    need(run.returncode == 0 and run.stdout == "1 added, 0 already\n", run.stdout, run.stderr)
+    book = world.write("addresses", "bob@a.test\n\nno address\ncy@b.test\n")
+    run = world.run("suppress", "add", "--file", book, "--for", "unlimited", "--json")
+    need(run.returncode == 1 and lines(run) == [{"added": 2, "already": 0}], run.stdout)
+    need("addresses:3:" in run.stderr and "no address" in run.stderr, run.stderr)
+    entry = lines(world.run("suppress", "check", "ann@a.test", "--json"))
+    need(len(entry) == 1 and entry[0]["suppressed"] and entry[0]["tenant"] == "acme", entry)
+    need(entry[0]["reason"] == "asked by phone" and entry[0]["until"] - entry[0]["since"] == 7200000, entry)
+    need(lines(world.run("suppress", "check", "bob@a.test", "--tenant", "acme", "--json"))[0]["suppressed"], "everybody's")
+    need(not lines(world.run("suppress", "check", "ann@a.test", "--tenant", "x", "--json"))[0]["suppressed"], "another's")
+    all = lines(world.run("suppress", "list", "--json"))
+    need(sorted(one["address"] for one in all) == ["ann@a.test", "bob@a.test", "cy@b.test"], all)
+    need([one["address"] for one in lines(world.run("suppress", "list", "--tenant", "acme", "--json"))] == ["ann@a.test"],
+         "of a tenant")
+    text = world.run("suppress", "list", "--reason", "by hand").stdout
+    need(len(text.splitlines()) == 2 and "cy@b.test" in text and "by hand" in text, text)
+    run = world.run("suppress", "remove", "ann@a.test", "--tenant", "acme", "zoe@a.test", "--json")
+    need(lines(run) == [{"removed": 1, "absent": 1}], run.stdout)
+    run = world.run("suppress", "remove", "bob@a.test", "cy@b.test")
+    need(run.stdout == "2 removed, 0 absent\n", run.stdout)
+    need(world.run("suppress", "list", "--json").stdout == "", "nothing is left")
+
+
+def test_usage(world):
+    """what is wrong with the words is said, with exit status 2"""
+    for words in (("forget", "a@a.test"), ("add",), ("list", "a@a.test"), ("add", "a@a.test", "--for", "often"),
+                  ("add", "a@a.test", "--reason", "")):
+        run = world.run("suppress", *words)
+        need(run.returncode == 2 and ("expected" in run.stderr or "check has those" in run.stderr), words, run.stderr)
+    need(world.run("suppress", "check", "nobody").returncode == 1, "a bad address")
+
+
+def test_engine(world):
+    """refused as unknown: on the list, and sent nothing more; taken off it: sent to again"""
+    world.start()
+    first = send(world, "s1", "gone@a.test", "ann@a.test")
+    need(first == {"gone@a.test": "failed", "ann@a.test": "delivered"}, first)
+    entry = until("gone is on the list", lambda: [one for one in lines(world.run("suppress", "check", "gone@a.test", "--json"))
+                                                  if one["suppressed"]])[0]
+    need(entry["reason"] == "invalid-recipient" and entry["by"] == "verdict" and entry["tenant"] == "", entry)
+    need(abs(entry["until"] - entry["since"] - 180 * 86400000) < 5000, entry)
+    said = len(world.receiver.lines)
+    second = send(world, "s2", "GONE@a.test", "ann@a.test", tenant="acme")
+    need(second == {"GONE@a.test": "suppressed", "ann@a.test": "delivered"}, second)
+    need(not any("gone" in line.lower() for line in world.receiver.lines[said:]), world.receiver.lines[said:])
+    data = [data for type, _, data in events(world, "s2") if type == "suppressed"][0]
+    need(data["category"] == "invalid-recipient" and "suppression list" in data["reply"], data)
+    counts = until("the job's counts", lambda: world.redis("HGET", "hikyaku:job:acme:s2", "state") == b"finished")
+    need(counts and world.redis("HGET", "hikyaku:job:acme:s2", "suppressed") == b"1", "the job's counts")
+    need(world.run("suppress", "remove", "gone@a.test").returncode == 0, "remove")
+    need(send(world, "s3", "gone@a.test") == {"gone@a.test": "failed"}, "asked again")
+    world.stop()
+
+
+def main():
+    tests = [(name, test) for name, test in list(globals().items())
+             if name.startswith("test_") and (not sys.argv[1:] or name[5:] in sys.argv[1:])]
+    failed, world = 0, World()
+    try:
+        for name, test in tests:
+            try:
+                test(world)
+            except Exception as error:
+                failed += 1
+                print("FAIL %s: %s: %s: %s" % (name, test.__doc__, type(error).__name__, error))
+    finally:
+        world.close()
+    print("%d passed, %d failed" % (len(tests) - failed, failed))
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
