@@ -8,7 +8,7 @@
     ...
     player.wrong                                   # what the client said that is not in the letter
 
-What a letter says is known of a host is found out by another letter, played first with mail of its own: the first act."""
+What a letter says is known of a host is found out by another letter, which is played first with mail of its own."""
 import email
 import pathlib
 import re
@@ -27,8 +27,8 @@ BODIES = {"dots": b".\r\n..\r\n.x\r\n\r\n.\r\nend\r\n.\r\n", "no last line end":
           "bare line ends": b"a\n.\nb\n.\r\nc\r.\rd\r.\r\ne\r\n.\nQUIT\r", "8-bit": b"caf\xe9\r\n"}
 LONG_LINES = "x" * 999 + "\n" + "y" * 5000 + "\n"
 LINE = b"One line of sixty octets, and so on to the end of the mail.\r\n"
-HEADER = (b"From: a@play.test\r\nTo: b@play.test\r\nDate: Tue, 24 Nov 2026 08:00:00 +0000\r\nMessage-ID: <1@play.test>\r\n"
-          b"Subject: %s\r\n\r\n")  # what the engine would add is there
+HEADER = (b"From: a@play.test\r\nTo: b@play.test\r\nDate: Tue, 24 Nov 2026 08:00:00 +0000\r\n"
+          b"Message-ID: <1@play.test>\r\nSubject: %s\r\n\r\n")  # what the engine would add is there
 SHORT_OCTETS = 60000  # what goes in one send, and is more than small buffers take
 EVERYTHING = b"250-mx.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 CHUNKING\r\n"
 
@@ -299,8 +299,8 @@ class Player(threading.Thread):
             offered = [line[4:].upper() for line in b"".join(packet).splitlines()[1:]]
             self.in_turns = b"PIPELINING" not in offered or "no pipelining" in self.act.letter.given
         if self.verb == "EHLO" and self.pipelined and packet[0].startswith(b"250"):
-            only = packet[0][3:4] == b" "
-            packet[0] = packet[0][:3] + b"-" + packet[0][4:] + (b"250 PIPELINING\r\n" if only else b"250-PIPELINING\r\n")
+            added = b"250 PIPELINING\r\n" if packet[0][3:4] == b" " else b"250-PIPELINING\r\n"
+            packet[0] = packet[0][:3] + b"-" + packet[0][4:] + added
         good = packet[0].startswith(b"2")
         self.mail_refused |= self.verb == "MAIL" and not good
         self.accepted += self.verb == "RCPT" and good

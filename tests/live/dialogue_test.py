@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The letters of tests/dialogues/ against the real engine: one engine, and for each letter a domain of its own with a
-scripted server on loopback (dialogue_player.py). What the letter says must come of each recipient must be in the events.
+scripted server on loopback (dialogue_player.py). What the letter says of each recipient must be in the events.
 
 A session's result is checked by tests/unit/dialogue_test.c; here it is what the whole engine makes of it, timers, queue
 and all. Where the letter allows it, it is played once more with PIPELINING added. To hear one letter only, name it:
@@ -21,11 +21,12 @@ from dialogue_player import Player, read_letters
 from redis_client import Redis, RedisServer
 
 HIKYAKU = os.environ.get("HIKYAKU", "./hikyaku")
-TYPES = {"delivered": "delivered", "never": "failed", "later": "deferred", "elsewhere": "deferred", "slower": "deferred",
-         "uncertain": "uncertain"}
+TYPES = {"delivered": "delivered", "never": "failed", "later": "deferred", "elsewhere": "deferred",
+         "slower": "deferred", "uncertain": "uncertain"}
+SHOWN = ("type", "code", "enhanced", "category", "scope", "stage", "attempt", "reply")
 SCOPES = ("recipient", "message", "sender", "connection", "lane", "site")
-LEFT_OUT = {"I07": "a lane that was told \"slower\" rests for a minute and its connection says QUIT, so what the session "
-                   "would say next within ten seconds is never said"}
+LEFT_OUT = {"I07": "a lane that was told \"slower\" rests for a minute and its connection says QUIT, so what a session "
+                   "says next within ten seconds is never said"}
 NOT_HERE = re.compile(r"TLS .*")  # given, and this server has none
 LIMITS = {"window 8": "window = 8", "at most 1": "messages-per-connection = 1"}
 CONF = """hostname = "mta.play.test"
@@ -124,7 +125,7 @@ def check(player, first, refused):
         for who, want in wanted_of(act.letter).items():
             event = first.get((act.name, who))
             if not fits(want, event):
-                seen = event and {k: event.get(k) for k in ("type", "code", "enhanced", "category", "scope", "stage", "reply")}
+                seen = event and {name: event.get(name) for name in SHOWN}
                 player.wrong.append("%s: %s was due, the event is %s" % (who, want, seen))
         if act.heard < act.due() and not player.wrong:
             player.wrong.append("%d of %d connections were played to their end" % (act.heard, act.due()))
@@ -160,7 +161,7 @@ def wait_for_the_end(players):
 
 def run(players, folder):
     """The end of the engine's log when it ended too early; the rest is in the players."""
-    with RedisServer() as server:
+    with RedisServer("--appendonly", "no") as server:  # nothing is to outlive it, and much is written
         conf = CONF % dict(dir=folder, redis=server.path) + "".join(domain_conf(player) for player in players)
         pathlib.Path(folder, "hikyaku.conf").write_text(conf)
         redis = Redis(server.path)
