@@ -13,6 +13,7 @@ void config_free(struct config *config)
 	if (!config)
 		return;
 	map_free(&config->domains_by_name);
+	map_free(&config->site_names);
 	config_free_local_rules(config);
 	arena_free(&config->arena);
 	free(config);
@@ -60,28 +61,6 @@ bool config_pattern_fits(struct slice pattern, struct slice name)
 	while (p < pattern.len && pattern.ptr[p] == '*')
 		p++;
 	return p == pattern.len;
-}
-
-static bool any_fits(const struct slice *patterns, unsigned npatterns, struct slice name)
-{
-	for (unsigned i = 0; i < npatterns; i++)
-		if (config_pattern_fits(patterns[i], name))
-			return true;
-	return false;
-}
-
-/* A listed domain is meant; an exchanger only tells. The best exchanger's site comes first. */
-const struct config_site *config_site_of(const struct config *config, struct slice domain, const struct slice *hosts,
-					 unsigned nhosts)
-{
-	for (unsigned i = 0; i < config->nsites; i++)
-		if (any_fits(config->sites[i].domains, config->sites[i].ndomains, domain))
-			return &config->sites[i];
-	for (unsigned host = 0; host < nhosts; host++)
-		for (unsigned i = 0; i < config->nsites; i++)
-			if (any_fits(config->sites[i].mx, config->sites[i].nmx, hosts[host]))
-				return &config->sites[i];
-	return NULL;
 }
 
 const struct config_pool *config_pool_named(const struct config *config, struct slice name)

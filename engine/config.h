@@ -121,7 +121,9 @@ struct config_site {
 	unsigned nmx, ndomains, nsources;
 	struct config_site_source *sources;
 	struct limits limits;
-	const struct config_place *place;
+	const struct limits *built_in;	  /* what is known of a provider (providers.h); NULL: nothing */
+	bool has_globs;			  /* patterns that are more than "*." and a name */
+	const struct config_place *place; /* NULL: it is not in the file, but built in */
 };
 struct config_domain {
 	struct map_node node; /* by name */
@@ -213,6 +215,7 @@ struct config {
 	unsigned nsources, npools, nsites, ndomains, ntenants, nrules;
 	struct local_rules local; /* made from the rules, in their order */
 	struct map domains_by_name;
+	struct map site_names; /* by name or suffix: config_sites.c */
 };
 
 /* Reads a file (NULL: -c was not given; then $HIKYAKU_CONF, /etc/hikyaku/hikyaku.conf, built-in defaults). NULL when
@@ -221,7 +224,8 @@ struct config *config_read(const char *path, struct outbuf *problems);
 void config_free(struct config *config);
 
 /* The limits that hold for a domain at a site ("" if none configured) from a source ("" if none): the nearest value of
- * each key by the contract's precedence: site { source {} }, exact domain, *.suffix, site, domain "*", built-in. Every
+ * each key by the contract's precedence: site { source {} }, exact domain, *.suffix, site, domain "*", built-in; a
+ * built-in site comes behind a configured one of its name. Every
  * field is set. With why (may be NULL): one line per key and what decided it ("connections 10: hikyaku.conf:14 domain
  * \"*\""), for `resolve`. */
 struct limits config_limits(const struct config *config, struct slice domain, struct slice site, struct slice source,
@@ -230,9 +234,10 @@ struct limits config_limits(const struct config *config, struct slice domain, st
 void config_axis_explain(const struct limits *limits, const char *kind, struct slice title, struct outbuf *why);
 /* The `domain` section that gives this domain a route or relay: exact, then suffix, then "*"; NULL if none. */
 const struct config_domain *config_route(const struct config *config, struct slice domain);
-/* The configured site one of whose patterns fits the MX name, or which lists the domain; NULL if none. */
+/* The site, configured or built in, one of whose patterns fits the MX name, or which lists the domain; NULL if none. */
 const struct config_site *config_site_of(const struct config *config, struct slice domain, const struct slice *hosts,
 					 unsigned nhosts);
+const struct config_site *config_site_named(const struct config *config, struct slice name);
 const struct config_pool *config_pool_named(const struct config *config, struct slice name);
 const struct config_source *config_source_named(const struct config *config, struct slice name);
 const struct config_tenant *config_tenant_named(const struct config *config, struct slice name);

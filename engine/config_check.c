@@ -349,5 +349,6 @@ void config_check(struct config_reading *reading)
 	check_groups(reading);
 	for (unsigned i = 0; i < reading->config->ndomains; i++)
 		check_domain(reading, &reading->config->domains[i]);
+	config_add_sites(reading);
 	config_check_limits(reading);
 }

@@ -146,6 +146,8 @@ static void check_sites(struct config_reading *reading)
 		struct limits merged = config_limits(config, SLICE_NONE, site->name, SLICE_NONE, NULL);
 		const struct limit_check check = {reading, &site->limits, &merged, site->place};
 
+		if (!site->place) /* built in */
+			continue;
 		if (site->nmx == 0 && site->ndomains == 0)
 			config_problem_at(reading, site->place,
 					  "the site \"%.*s\" has neither mx nor domains, so nothing belongs to it",

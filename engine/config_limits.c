@@ -67,14 +67,6 @@ static void add_site_source(struct row *row, const struct config_site *site, str
 			add(row, &site->sources[i].limits, "site", site->name, source);
 }
 
-static const struct config_site *site_named(const struct config *config, struct slice name)
-{
-	for (unsigned i = 0; i < config->nsites; i++)
-		if (slice_is(config->sites[i].name, name))
-			return &config->sites[i];
-	return NULL;
-}
-
 static void explain(const struct config_key *key, const struct limits *limits, const struct seat *seat,
 		    struct outbuf *why)
 {
@@ -85,7 +77,7 @@ static void explain(const struct config_key *key, const struct limits *limits, c
 	if (place)
 		outbuf_printf(why, ": %.*s:%u %s", SLICE_ARG(place->file), place->line, seat->kind);
 	else
-		outbuf_printf(why, ": built-in");
+		outbuf_printf(why, ": built-in%s%.*s", seat->title.len ? ": " : "", SLICE_ARG(seat->title));
 	if (place && seat->title.len)
 		outbuf_printf(why, " \"%.*s\"", SLICE_ARG(seat->title));
 	if (place && seat->inner.len)
@@ -96,7 +88,7 @@ static void explain(const struct config_key *key, const struct limits *limits, c
 struct limits config_limits(const struct config *config, struct slice domain, struct slice site_name,
 			    struct slice source, struct outbuf *why)
 {
-	const struct config_site *site = site_named(config, site_name);
+	const struct config_site *site = config_site_named(config, site_name);
 	struct limits limits = limits_unset();
 	struct row row = {.n = 0};
 
@@ -105,6 +97,8 @@ struct limits config_limits(const struct config *config, struct slice domain, st
 	add_suffixes(&row, config, domain);
 	if (site)
 		add(&row, &site->limits, "site", site->name, SLICE_NONE);
+	if (site && site->built_in)
+		add(&row, site->built_in, "site", site->name, SLICE_NONE);
 	add_domain(&row, config, SLICE("*"));
 	add(&row, &config->limits, "queue", SLICE_NONE, SLICE_NONE);
 	for (unsigned i = 0; i < LIMIT_KEYS; i++) {

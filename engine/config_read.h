@@ -14,6 +14,8 @@ struct config_reading {
 /* What can only be told when all is read: names that must exist, files with secrets, limits that contradict each other;
  * and what is worked out from the machine (cores, host name, resolvers). */
 void config_check(struct config_reading *reading);
+/* The built-in sites behind the configured ones, and all of them ready to be looked up (config_sites.c). */
+void config_add_sites(struct config_reading *reading);
 /* Its part about limits (config_check_limits.c). */
 void config_check_limits(struct config_reading *reading);
 /* A problem if there is no pool of that name ("": none is named). */

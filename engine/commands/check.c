@@ -2,6 +2,7 @@
  * line of its own with what to do about it. Everything is tried even when something before it failed. */
 #include "client.h"
 #include "console.h"
+#include "providers.h"
 #include "route_finder.h"
 
 #include "queue/library.h"
@@ -265,6 +266,8 @@ static int print_keys(bool json)
 	struct outbuf out = {0};
 
 	config_print_keys(&out, json);
+	if (!json) /* whose lines are keys, all of them */
+		providers_print(&out);
 	console_print(&out);
 	outbuf_free(&out);
 	return EXIT_DONE;

@@ -12,7 +12,7 @@ struct resolved {
 	const struct config *config;
 	struct slice domain;
 	struct routes *routes;
-	const struct config_site *site; /* configured; NULL: none */
+	const struct config_site *site; /* configured or built in; NULL: none */
 	struct outbuf site_name;
 };
 
@@ -92,24 +92,54 @@ static void print_hosts(const struct resolved *resolved, struct outbuf *out)
 	outbuf_free(&addresses);
 }
 
-static void print_limits(const struct resolved *resolved, struct slice source, struct outbuf *out)
+/* A line for each limit, of those lines that the configuration explained. */
+static void print_why(struct outbuf *why, struct outbuf *out)
 {
-	struct outbuf why = {0};
+	struct slice rest = outbuf_slice(why);
 	struct limit_line line;
-
-	config_limits(resolved->config, resolved->domain, resolved->site ? resolved->site->name : SLICE_NONE, source,
-		      &why);
-	struct slice rest = outbuf_slice(&why);
 
 	while (next_limit(&rest, &line))
 		outbuf_printf(out, "  %-24.*s %-26.*s %.*s\n", SLICE_ARG(line.key), SLICE_ARG(line.value),
 			      SLICE_ARG(line.decided));
-	outbuf_free(&why);
+	outbuf_reset(why);
+}
+
+static struct limits explained(const struct resolved *resolved, struct slice source, struct outbuf *why)
+{
+	return config_limits(resolved->config, resolved->domain, resolved->site ? resolved->site->name : SLICE_NONE,
+			     source, why);
+}
+
+/* Who sends, unless the job or its tenant has a pool of its own. */
+static void print_pool(const struct resolved *resolved, struct outbuf *out)
+{
+	const struct config *config = resolved->config;
+	const struct config_pool *pool = config_pool_named(config, explained(resolved, SLICE_NONE, NULL).pool);
+
+	outbuf_printf(out, "pool      %.*s", pool ? (int)pool->name.len : 11, pool ? pool->name.ptr : "all sources");
+	for (unsigned i = 0; pool && i < pool->nsources; i++)
+		outbuf_printf(out, "%s %.*s, weight %u", i ? ";" : ":", SLICE_ARG(pool->sources[i].source),
+			      pool->sources[i].weight);
+	outbuf_byte(out, '\n');
+}
+
+/* What a source may send at any site. */
+static void print_sources(const struct config *config, struct outbuf *why, struct outbuf *out)
+{
+	for (unsigned i = 0; i < config->nsources; i++) {
+		const struct config_source *source = &config->sources[i];
+
+		config_axis_explain(&source->limits, "source", source->name, why);
+		if (why->len)
+			outbuf_printf(out, "limits    of source %.*s over all sites\n", SLICE_ARG(source->name));
+		print_why(why, out);
+	}
 }
 
 static void print_text(const struct resolved *resolved, struct outbuf *out)
 {
 	const struct routes *routes = resolved->routes;
+	struct outbuf why = {0};
 
 	outbuf_printf(out, "domain    %.*s: %s%s%s\n", SLICE_ARG(resolved->domain), routes_result_name(routes->result),
 		      routes->reason[0] ? ", " : "", routes->reason);
@@ -117,13 +147,20 @@ static void print_text(const struct resolved *resolved, struct outbuf *out)
 		outbuf_printf(out, "divert    everything is discarded: nothing is sent anywhere\n");
 	print_hosts(resolved, out);
 	outbuf_printf(out, "site      %.*s%s\n", SLICE_ARG(outbuf_slice(&resolved->site_name)),
-		      resolved->site ? " (configured)" : "");
+		      !resolved->site	      ? ""
+		      : resolved->site->place ? " (configured)"
+					      : " (built-in)");
+	print_pool(resolved, out);
 	outbuf_printf(out, "limits    of each source\n");
-	print_limits(resolved, SLICE_NONE, out);
+	explained(resolved, SLICE_NONE, &why);
+	print_why(&why, out);
 	for (unsigned i = 0; resolved->site && i < resolved->site->nsources; i++) {
 		outbuf_printf(out, "limits    of source %.*s\n", SLICE_ARG(resolved->site->sources[i].source));
-		print_limits(resolved, resolved->site->sources[i].source, out);
+		explained(resolved, resolved->site->sources[i].source, &why);
+		print_why(&why, out);
 	}
+	print_sources(resolved->config, &why, out);
+	outbuf_free(&why);
 }
 
 static void print_hosts_json(const struct resolved *resolved, struct outbuf *out)
@@ -150,15 +187,11 @@ static void print_hosts_json(const struct resolved *resolved, struct outbuf *out
 	outbuf_free(&text);
 }
 
-static void print_limits_json(const struct resolved *resolved, struct slice source, struct outbuf *out)
+static void print_why_json(struct outbuf *why, struct outbuf *out)
 {
-	struct outbuf why = {0};
+	struct slice rest = outbuf_slice(why);
 	struct limit_line line;
 	char key[64];
-
-	config_limits(resolved->config, resolved->domain, resolved->site ? resolved->site->name : SLICE_NONE, source,
-		      &why);
-	struct slice rest = outbuf_slice(&why);
 
 	outbuf_byte(out, '{');
 	while (next_limit(&rest, &line)) {
@@ -169,12 +202,38 @@ static void print_limits_json(const struct resolved *resolved, struct slice sour
 		outbuf_byte(out, '}');
 	}
 	outbuf_byte(out, '}');
-	outbuf_free(&why);
+	outbuf_reset(why);
+}
+
+/* A member for each source that has limits of its own, here or everywhere. */
+static void print_source_limits_json(const struct resolved *resolved, struct outbuf *why, struct outbuf *out)
+{
+	outbuf_json_raw(out, "source_limits", SLICE("{"));
+	for (unsigned i = 0; resolved->site && i < resolved->site->nsources; i++) {
+		outbuf_printf(out, i ? "," : "");
+		outbuf_json_string(out, resolved->site->sources[i].source);
+		outbuf_byte(out, ':');
+		explained(resolved, resolved->site->sources[i].source, why);
+		print_why_json(why, out);
+	}
+	outbuf_byte(out, '}');
+	outbuf_json_raw(out, "sources", SLICE("{"));
+	for (unsigned i = 0; i < resolved->config->nsources; i++) {
+		const struct config_source *source = &resolved->config->sources[i];
+
+		outbuf_printf(out, i ? "," : "");
+		outbuf_json_string(out, source->name);
+		outbuf_byte(out, ':');
+		config_axis_explain(&source->limits, "source", source->name, why);
+		print_why_json(why, out);
+	}
+	outbuf_byte(out, '}');
 }
 
 static void print_json(const struct resolved *resolved, struct outbuf *out)
 {
 	const struct routes *routes = resolved->routes;
+	struct outbuf why = {0};
 
 	outbuf_byte(out, '{');
 	outbuf_json_text(out, "domain", resolved->domain);
@@ -183,17 +242,14 @@ static void print_json(const struct resolved *resolved, struct outbuf *out)
 	outbuf_json_text(out, "origin", slice_of(origin_of(resolved)));
 	print_hosts_json(resolved, out);
 	outbuf_json_text(out, "site", outbuf_slice(&resolved->site_name));
-	outbuf_json_raw(out, "site_configured", resolved->site ? SLICE("true") : SLICE("false"));
+	outbuf_json_raw(out, "site_configured",
+			resolved->site && resolved->site->place ? SLICE("true") : SLICE("false"));
 	outbuf_json_raw(out, "limits", SLICE(""));
-	print_limits_json(resolved, SLICE_NONE, out);
-	outbuf_json_raw(out, "source_limits", SLICE("{"));
-	for (unsigned i = 0; resolved->site && i < resolved->site->nsources; i++) {
-		outbuf_printf(out, i ? "," : "");
-		outbuf_json_string(out, resolved->site->sources[i].source);
-		outbuf_byte(out, ':');
-		print_limits_json(resolved, resolved->site->sources[i].source, out);
-	}
-	outbuf_add(out, SLICE("}}\n"));
+	explained(resolved, SLICE_NONE, &why);
+	print_why_json(&why, out);
+	print_source_limits_json(resolved, &why, out);
+	outbuf_add(out, SLICE("}\n"));
+	outbuf_free(&why);
 }
 
 static int resolve(const struct config *config, struct slice domain, bool json)
