@@ -43,8 +43,9 @@ struct socket {
 	int slot;	   /* descriptor + 1; 0: none */
 	unsigned inflight; /* ops not home yet */
 	bool closing, datagram;
-	struct op *closed; /* borrowed: the op of ring_close, told last */
-	void *world;	   /* the implementation's own */
+	struct op *closed;		/* borrowed: the op of ring_close, told last */
+	struct op *sending, *receiving; /* borrowed: what is in flight: a connect or a send, and a receive */
+	void *world;			/* the implementation's own */
 };
 
 /* A receive that goes on until the peer or the socket ends. data is called, from ring_turn, with what came; the
