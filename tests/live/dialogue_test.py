@@ -9,7 +9,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -197,9 +196,8 @@ def main():
     played = [letter for letter in chosen if letter not in left_out + unknown]
     players = [Player(letter, letters) for letter in played]
     players += [Player(letter, letters, pipelined=True) for letter in played if "as written" not in letter.given]
-    folder = tempfile.mkdtemp(prefix="hikyaku-play.")
-    ended = run(players, folder)
-    shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="hikyaku-play.", ignore_cleanup_errors=True) as folder:
+        ended = run(players, folder)
     print(ended, end="")
     for letter in unknown:
         print("%s. %s: nobody here knows what is given: %s" % (letter.name, letter.title, ", ".join(letter.unknown)))
