@@ -279,6 +279,8 @@ void session_quit(struct session *session, uint64_t now_ms)
 {
 	session->now_ms = now_ms;
 	session->quit_asked = true;
+	if (session->shaking)
+		dialogue_end(session, SESSION_ABANDONED, NULL); /* QUIT would have to wait for the handshake */
 	dialogue_turn(session);
 }
 

@@ -303,7 +303,8 @@ static void apply(struct verdict *verdict, const struct verdict_rule *rule, cons
 	verdict->category = rule->category;
 	if (rule->action == ACTION_SLOWER || (rule->action != ACTION_BY_STAGE && stage >= STAGE_MAIL))
 		verdict->action = rule->action;
-	if (rule->scope != SCOPE_BY_STAGE)
+	if (rule->scope != SCOPE_BY_STAGE &&
+	    (stage >= STAGE_MAIL || rule->scope == SCOPE_LANE || rule->scope == SCOPE_SITE))
 		verdict->scope = rule->scope;
 	if (at_hand->heard->code == 421)
 		hold_to_421(verdict, stage);

@@ -28,7 +28,7 @@ static const char *const asking[] = {
 	" again", " retry",  " try",	" wait",  " back",   " delay",	" greylist", " graylist", " later",
 	" slow",  " erneut", " noch",	" wart",  " reess",  " attend", " inten",    " reinten",  " esper",
 	" tente", " aguard", " riprov", " ponow", " poczek", " sprob",	" zkus",     " pock",	  "повтор",
-	"попроб", "подожд",  "через",	"请",	  "請",	     "稍",	"再",	     " deferred", " defer"};
+	"попроб", "подожд",  "через",	"请",	  "請",	     "稍",	"再",	     " defer",	  " grey"};
 static const char *const asked_after[] = {"later", "后", "後", "以后", "以後", "before retry", "spater", "plus tard"};
 
 static bool is_digit(char c)
@@ -163,7 +163,7 @@ static struct slice url_in(struct slice text)
 
 	while (len < rest.len && (unsigned char)rest.ptr[len] > ' ' && !strchr("<>\"", rest.ptr[len]))
 		len++;
-	return without_end(slice_head(rest, len));
+	return len > SLICE("https://").len ? without_end(slice_head(rest, len)) : SLICE_NONE;
 }
 
 static struct slice known_list(struct slice text)

@@ -7,7 +7,8 @@
  * enhanced  "x.2.2" (x: either class), "x.7.*"; several by blanks; empty means any or none
  * site      who must be speaking, by the name of the site or by its marks in the text; empty means anybody
  * words     phrases in the form of verdict_phrases.h; empty means any
- * action, scope   BY_STAGE: as stage and code have it (verdict.c). Before MAIL only SLOWER counts, see there
+ * action, scope   BY_STAGE: as stage and code have it (verdict.c). Before MAIL only SLOWER counts, and only
+ *           scopes that outlive a connection
  * suppress  only where the category is invalid-recipient
  * example   a stage and a reply, made up; tests/unit/verdict_test.c fails when it does not meet exactly this row, or
  *           when one of the phrases, said in its place, meets another */

@@ -10,7 +10,7 @@ static const struct verdict_rule rules[] = {
 	 ACTION_LATER, SCOPE_BY_STAGE, CATEGORY_MAILBOX_FULL, SUPPRESS_NOT,
 	 "rcpt 552 5.2.2 Cannot store it"},
 	{"asleep-weak", AT_RCPT | AT_DATA | AT_END, "5", "", "",
-	 "suspended|disabled|locked|inactive|frozen|expired|closed|deleted|moved|stopped using|hold|desactive-|desactivad-|desativad-|"
+	 "suspended|disabled|locked|inactive|frozen|expired|closed|deleted|stopped using|hold|desactive-|desactivad-|desativad-|"
 	 "disattivat-|disabilitat-|zablokowan-|заблокирован-|отключен|冻结|锁定|禁用|注销",
 	 ACTION_BY_STAGE, SCOPE_BY_STAGE, CATEGORY_INACTIVE_MAILBOX, SUPPRESS_NOT,
 	 "rcpt 550 ann: suspended"},
@@ -61,7 +61,7 @@ static const struct verdict_rule rules[] = {
 	 "does not exist|doesnt exist|not exist|no exist|address not found|unknown @|@ unknown|@ not found|user * unknown|recipient * unknown|mailbox * unknown",
 	 ACTION_NEVER, SCOPE_BY_STAGE, CATEGORY_INVALID_RECIPIENT, SUPPRESS_NOT,
 	 "rcpt 450 <ann@b.example> does not exist"},
-	{"unavailable", AT_RCPT | AT_DATA | AT_END, "5", "", "",
+	{"unavailable", ANYWHERE, "5", "", "",
 	 "mailbox unavailable|mailbox is unavailable|mailbox not available|mailbox is not available|mailbox * unavailable|mailbox * not available|"
 	 "user unavailable|user not available|user is not available|user is unavailable|recipient not available|recipient unavailable|"
 	 "recipient is unavailable|account not available|account unavailable|address not available|mailbox name not allowed|"

@@ -177,13 +177,13 @@ static const struct verdict_rule rules[] = {
 	{"qq-refused", ANYWHERE, "5", "", "",
 	 "mailbox unavailable or access denied",
 	 ACTION_NEVER, SCOPE_BY_STAGE, CATEGORY_INVALID_RECIPIENT, SUPPRESS_NOT,
-	 "rcpt 550 Mailbox unavailable or access denied"},
+	 "rcpt 550 That mailbox unavailable or access denied"},
 	{"qq-recipient-refuses", ANYWHERE, "5", "", "",
 	 "rejected by recipients|rejected by recipient|rejected by the recipient|refused by recipient|refused by the recipient|"
 	 "recipient refuses|blocked by recipient|blocked by the recipient|blocked by user|rejected by user|rejected by this user|rejected by the user|user refused|"
 	 "recipient does not want|recipient has blocked|recipient has rejected|user has blocked|recipient declined",
 	 ACTION_NEVER, SCOPE_BY_STAGE, CATEGORY_POLICY, SUPPRESS_NOT,
-	 "rcpt 550 Mail is rejected by recipients"},
+	 "rcpt 550 This mail was rejected by recipients"},
 	{"netease-spam", ANYWHERE, "4 5", "", "",
 	 "dt spm|mi spm|spm",
 	 ACTION_BY_STAGE, SCOPE_MESSAGE, CATEGORY_SPAM_CONTENT, SUPPRESS_NOT,

@@ -19,20 +19,6 @@ static const struct verdict_rule rules[] = {
 
 	/* ---- Limits. */
 
-	/* One mailbox takes no more for now; the lane is not at fault. */
-	{"recipient-rate", ANYWHERE, "4 5", "", "",
-	 "user * receiving mail * quickly|user * receiving mail at a rate|receivingrate|mailbox * receiving * too fast|"
-	 "recipient * exceeded * limit * receive|recipient * exceeded * per hour|recipient * too many recent messages|"
-	 "mailbox * too many messages * later|user * receiving * too many|mailbox * busy|user is receiving|"
-	 "recipient rate limit-|mailbox rate limit-|rate limit- * for this recipient|ratelimit exceeded for mailbox|"
-	 "limit * can receive per|limit for the number of messages * receive|messages they can send to this recipient|"
-	 "recipient * over * hourly limit|recipient * hit a limit",
-	 ACTION_LATER, SCOPE_BY_STAGE, CATEGORY_RATE_LIMITED, SUPPRESS_NOT,
-	 "rcpt 450 4.2.1 This user is receiving mail too quickly, try again"},
-	/* Microsoft: the mailbox's hour is full (x.2.121 of one sender, x.2.122 of all). */
-	{"recipient-rate-code", ANYWHERE, "4 5", "x.2.121 x.2.122", "", "",
-	 ACTION_LATER, SCOPE_BY_STAGE, CATEGORY_RATE_LIMITED, SUPPRESS_NOT,
-	 "eom 554 5.2.122 Enough for this hour"},
 	/* Recipients of one message, or of one transaction: the rest goes in another one. */
 	{"recipients-of-message", AT_RCPT | AT_DATA | AT_END, "4 5", "", "",
 	 "too many recipients per message|too many recipients in * message|maximum * recipients per message|"
@@ -53,7 +39,8 @@ static const struct verdict_rule rules[] = {
 	 "trop de connexions|trop de connexion|zu viele verbindungen|zu viele gleichzeitige|demasiadas conexiones|"
 	 "muitas conexoes|excesso de conexoes|numero maximo de conexoes|troppe connessioni|zbyt wiele polaczen|"
 	 "zbyt duzo polaczen|prilis mnoho spojeni|prilis mnoho pripojeni|слишком много соединений|"
-	 "слишком много подключений|слишком много одновременных|连接过多|連線過多|连接数|連線數|连接频率|同時接続|接続数",
+	 "слишком много подключений|слишком много одновременных|连接过多|連線過多|连接数|連線數|连接频率|同時接続|接続数|too many * sessions|"
+	 "too many * connections",
 	 ACTION_SLOWER, SCOPE_LANE, CATEGORY_RATE_LIMITED, SUPPRESS_NOT,
 	 "connect 421 4.7.0 Too many connections from 192.0.2.10"},
 	/* As many messages as this connection may carry; another connection goes on. */
@@ -115,13 +102,13 @@ static const struct verdict_rule rules[] = {
 	 ACTION_SLOWER, SCOPE_LANE, CATEGORY_RATE_LIMITED, SUPPRESS_NOT,
 	 "eom 451 4.7.1 You send too fast, slow down"},
 	/* RFC 3463 and its registry: mail flood, rate of unsolicited mail. */
-	{"rate-code", ANYWHERE, "4 5", "x.7.28 x.4.5", "", "",
+	{"rate-code", ANYWHERE, "4 5", "x.7.28", "", "",
 	 ACTION_SLOWER, SCOPE_LANE, CATEGORY_RATE_LIMITED, SUPPRESS_NOT,
 	 "eom 421 4.7.28 See our guidelines for senders"},
 
 	/* ---- Proofs of the sender. RFC 7372. */
 
-	{"proof", AT_MAIL | AT_RCPT | AT_DATA | AT_END, "4 5", "", "",
+	{"proof", ANYWHERE, "4 5", "", "",
 	 "dmarc|dkim|domainkeys|spf|sender policy framework|senderid|sender id|arc validation|unauthenticated|"
 	 "unauthenticated email|not authenticated|not pass authentication|does not pass * authentication|"
 	 "failed authentication checks|authentication checks|sender authentication|email authentication|"

@@ -48,6 +48,20 @@ static const struct verdict_rule rules[] = {
 	 ACTION_LATER, SCOPE_CONNECTION, CATEGORY_UNDETERMINED, SUPPRESS_NOT,
 	 "rcpt 550 Too many invalid recipients in this session"},
 
+	/* One mailbox takes no more for now; the lane is not at fault. */
+	{"recipient-rate", ANYWHERE, "4 5", "", "",
+	 "user * receiving mail * quickly|user * receiving mail at a rate|receivingrate|mailbox * receiving * too fast|"
+	 "recipient * exceeded * limit * receive|recipient * exceeded * per hour|recipient * too many recent messages|"
+	 "mailbox * too many messages * later|user * receiving * too many|mailbox * busy|user is receiving|"
+	 "recipient rate limit-|mailbox rate limit-|rate limit- * for this recipient|ratelimit exceeded for mailbox|"
+	 "limit * can receive per|limit for the number of messages * receive|messages they can send to this recipient|"
+	 "recipient * over * hourly limit|recipient * hit a limit",
+	 ACTION_LATER, SCOPE_BY_STAGE, CATEGORY_RATE_LIMITED, SUPPRESS_NOT,
+	 "rcpt 450 4.2.1 This user is receiving mail too quickly, try again"},
+	/* Microsoft: the mailbox's hour is full (x.2.121 of one sender, x.2.122 of all). */
+	{"recipient-rate-code", ANYWHERE, "4 5", "x.2.121 x.2.122", "", "",
+	 ACTION_LATER, SCOPE_BY_STAGE, CATEGORY_RATE_LIMITED, SUPPRESS_NOT,
+	 "eom 554 5.2.122 Enough for this hour"},
 	/* The envelope sender has used up what it may send. */
 	{"sender-quota", ANYWHERE, "4 5", "", "",
 	 "sender * exceeded * limit|sender * exceeded * quota|sender frequency limit-|sender * rate limit-|"
@@ -91,7 +105,7 @@ static const struct verdict_rule rules[] = {
 	 "maximum mailbox|not enough space|not enough storage|enough storage space|enough space|no space left in mailbox|"
 	 "insufficient mailbox|insufficient space in|does not have * space|out of space|has no space|no more space|"
 	 "overquotatemp|overquotaperm|quotaexceeded|shutoffquota-|sendquota|box is full|"
-	 "postfach * voll|postfach ist voll|postfach voll|mailbox ist voll|mailbox voll|postfach * uberfull-|postfach * ueberfull-|zuviele mails|"
+	 "postfach * voll|postfach ist voll|postfach voll|mailbox ist voll|mailbox voll|postfach * uberfull-|zuviele mails|"
 	 "speicherplatz|quota uberschritten|quota ueberschritten|kontingent-|boite * pleine|boite pleine|boite aux lettres pleine|"
 	 "bal pleine|quota depasse|quota * depasse|espace * insuffisant|espace disque|buzon lleno|buzon * lleno|casilla llena|"
 	 "bandeja llena|cuota excedida|cuota superada|cuota * excedid-|sin espacio|caixa cheia|caixa * cheia|caixa postal cheia|"
@@ -99,7 +113,8 @@ static const struct verdict_rule rules[] = {
 	 "spazio esaurito|spazio insufficiente|skrzynka pelna|skrzynka * pelna|skrzynka * przepelniona|przepelnion-|zapelnion-|"
 	 "przekroczony limit skrzynki|brak miejsca|schranka * plna|schranka plna|plna schranka|переполнен|превышена квота|"
 	 "квота превышена|квоты|邮箱已满|郵箱已滿|信箱已滿|信箱已满|邮箱空间|容量不足|容量已|空间不足|空間不足|邮箱满|超过容量|"
-	 "いっぱい|一杯|容量超過|容量を超|용량 초과|용량이 초과|postvak vol|mailbox vol|mailboxen ar full|posta kutusu dolu|kota asimi",
+	 "いっぱい|一杯|容量超過|容量を超|용량 초과|용량이 초과|postvak vol|mailbox vol|mailboxen ar full|posta kutusu dolu|kota asimi|"
+	 "postfach * ueberfuell-",
 	 ACTION_LATER, SCOPE_BY_STAGE, CATEGORY_MAILBOX_FULL, SUPPRESS_NOT,
 	 "rcpt 552 The mailbox of ann is full"},
 	/* The name is in no table of theirs, said so that it cannot be the sender's or the domain's. */

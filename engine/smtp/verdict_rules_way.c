@@ -6,7 +6,7 @@
 /* clang-format off */
 static const struct verdict_rule rules[] = {
 	/* The envelope sender or its domain is refused; it holds for this sender, not for the recipients. */
-	{"sender", AT_MAIL | AT_RCPT | AT_DATA | AT_END, "4 5", "", "",
+	{"sender", ANYWHERE, "4 5", "", "",
 	 "sender address rejected|sender rejected|sender is rejected|sender refused|sender denied|sender blocked|sender is blocked|"
 	 "sender address * reject-|sender address * denied|sender address * block-|sender address * not|sender address * invalid|"
 	 "sender * domain * not exist|sender domain|senders domain|domain of sender|domain of the sender|domain of your|sender not|"

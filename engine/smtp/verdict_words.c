@@ -214,7 +214,8 @@ static size_t put_number(struct verdict_words *words, unsigned code, struct slic
 
 	if (len == 0 && is_digit(rest.ptr[0])) {
 		len = dotted(rest, &numbers);
-		if (len > 0 && numbers == 3 && rest.ptr[1] == '.' && strchr("245", rest.ptr[0]) && before != '-') {
+		if (len > 0 && numbers == 3 && rest.ptr[1] == '.' && strchr("245", rest.ptr[0]) &&
+		    (before != '-' || (words->len > 1 && is_digit(words->text[words->len - 2])))) {
 			if (words->enhanced.len == 0 && rest.ptr[0] == (char)('0' + code / 100))
 				words->enhanced = slice_head(rest, len);
 			forget_code(words, rest.ptr[0]);
