@@ -341,7 +341,7 @@ static void transactional_mail_does_not_wait_for_other_sites(void **state)
 static void a_held_list_is_not_leased(void **state)
 {
 	struct scheduler *scheduler = scheduler_with(NULL, NULL);
-	unsigned count;
+	unsigned count = 0;
 
 	(void)state;
 	route(scheduler, "a.example", "a");
