@@ -160,14 +160,28 @@ static struct mailing *mailing_new(struct worker *worker, struct slice key, stru
 	return mailing;
 }
 
+static void mailing_free(struct mailing *mailing);
+
+/* Nobody holds it, and it could not be made: perhaps somebody has mended since what was wrong. */
+static bool is_worth_another_try(const struct mailing *mailing)
+{
+	return mailing->refs == 0 && (mailing->state == MAILING_MISSING || mailing->state == MAILING_BROKEN);
+}
+
 struct mailing *mailing_hold(struct worker *worker, struct slice tenant, struct slice job)
 {
 	char key[600];
 	int n = snprintf(key, sizeof(key), "%.*s:%.*s", SLICE_ARG(tenant), SLICE_ARG(job));
 	struct slice name = {key, (size_t)n};
 	struct map_node *node = map_find(&worker->mailings, name);
-	struct mailing *mailing = node ? MAP_OWNER(node, struct mailing, node) : mailing_new(worker, name, tenant, job);
+	struct mailing *mailing = node ? MAP_OWNER(node, struct mailing, node) : NULL;
 
+	if (mailing && is_worth_another_try(mailing)) {
+		mailing_free(mailing);
+		mailing = NULL;
+	}
+	if (!mailing)
+		mailing = mailing_new(worker, name, tenant, job);
 	list_remove(&mailing->idle);
 	mailing->refs++;
 	return mailing;
