@@ -12,6 +12,7 @@
 #include "delivery.h"
 
 #include "conn.h"
+#include "controls.h"
 #include "home.h"
 #include "outcome.h"
 #include "target.h"
@@ -64,14 +65,20 @@ void delivery_work(struct worker *worker)
 {
 	struct next next;
 
+	controls_follow(worker);
 	for (unsigned i = 0; i < ACTIONS_A_TURN && scheduler_next(worker->scheduler, &next, worker_now_ms(worker)); i++)
 		delivery_act(worker, &next);
 	lease_flush(worker);
 }
 
-/* 4. Records are leased, many lists in one call. */
+/* 4. Records are leased, many lists in one call. A list that an operator paused is left alone until resumed. */
 static void delivery_lease(struct worker *worker, const struct next *next)
 {
+	if (controls_pause_list(worker, next->list, next->lane)) {
+		scheduler_hold_list(worker->scheduler, next->list, true);
+		scheduler_leased(worker->scheduler, next->list, 0, 1, worker_now_ms(worker));
+		return;
+	}
 	if (worker->nwants == LEASE_LISTS_MAX || worker->nrecords + next->count > LEASE_RECORDS_MAX)
 		lease_flush(worker);
 	worker->wants[worker->nwants++] = (struct lease_want){next->list->name, next->count};
@@ -146,12 +153,16 @@ void delivery_prepared(struct delivery *delivery)
 	struct worker *worker = delivery->worker;
 	struct lane *lane = delivery->lane;
 	const struct mailing *mailing = delivery->mailing;
+	struct slice by;
+	enum control_fate fate = controls_meet(delivery, &by);
 
 	CHECK(lane->preparing > 0);
 	lane->preparing--;
-	if (worker->draining) {
+	if (fate == FATE_CANCELLED) {
+		outcome_cancelled(delivery, by);
+	} else if (worker->draining || fate == FATE_WAIT) {
 		delivery_return(delivery);
-	} else if (delivery->record.expires_ms <= worker_wall_ms(worker)) {
+	} else if (controls_expiry_ms(delivery) <= worker_wall_ms(worker)) {
 		outcome_expired(delivery);
 	} else if (mailing->state != MAILING_READY) {
 		log_error("preparing job %s: %s; its recipients are held", LOG_TEXT(mailing->key), mailing->why);

@@ -4,6 +4,7 @@
  * again. Signals are blocked in every thread and taken here by sigtimedwait, so no handler ever runs. */
 #include "engine.h"
 
+#include "controls.h"
 #include "event_log.h"
 #include "intake.h"
 #include "start.h"
@@ -98,6 +99,7 @@ static bool workers_start(struct running *running)
 			.number = i, .engine = engine, .config = engine->config, .stats = &engine->stats};
 		engine->workers[i] = worker;
 	}
+	controls_followed(engine->controls, engine->nworkers);
 	pthread_barrier_init(&engine->together, NULL, engine->nworkers + 1);
 	for (unsigned i = 0; i < engine->nworkers; i++)
 		CHECK(pthread_create(&running->threads[i], NULL, worker_thread, &running->workers[i]) == 0);

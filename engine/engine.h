@@ -21,6 +21,8 @@ struct engine {
 	struct stats stats;
 	struct axes axes;
 	struct keeper *keeper;
+	struct controls *controls;   /* NULL: nobody controls (tests/sim) */
+	struct directory *directory; /* NULL: nobody asks for it */
 	struct slice instance;
 	const char *state_path;
 	uint64_t epoch;

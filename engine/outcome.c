@@ -3,6 +3,7 @@
  */
 #include "outcome.h"
 
+#include "controls.h"
 #include "suppressor.h"
 
 #include "base/check.h"
@@ -113,6 +114,7 @@ static void outcome_uncertain(struct delivery *delivery, const struct outcome *o
 void outcome_settle(struct delivery *delivery, const struct outcome *outcome, const struct attempt *attempt)
 {
 	struct stats *stats = delivery->worker->stats;
+	struct slice by;
 
 	CHECK(outcome->attempted);
 	delivery->record.attempt++;
@@ -135,6 +137,10 @@ void outcome_settle(struct delivery *delivery, const struct outcome *outcome, co
 	case ACTION_LATER:
 	case ACTION_ELSEWHERE:
 	case ACTION_SLOWER:
+		if (controls_meet(delivery, &by) == FATE_CANCELLED) { /* while it was in dialogue */
+			outcome_cancelled(delivery, by);
+			return;
+		}
 		stat_add(stats, STAT_DEFERRED, 1);
 		settle(delivery, &(struct change){SETTLE_LATER, "deferred", delay_ms(delivery, outcome), NULL}, outcome,
 		       attempt);
@@ -157,6 +163,20 @@ void outcome_expired(struct delivery *delivery)
 
 	stat_add(delivery->worker->stats, STAT_EXPIRED, 1);
 	settle(delivery, &(struct change){SETTLE_FINAL, "expired", 0, NULL}, &outcome, NULL);
+}
+
+void outcome_cancelled(struct delivery *delivery, struct slice by)
+{
+	char text[160];
+	int n = snprintf(text, sizeof(text), "cancelled by %.*s", SLICE_ARG(by.len ? by : SLICE("an operator")));
+	struct outcome outcome = {
+		.verdict = {.action = ACTION_NEVER, .scope = SCOPE_RECIPIENT},
+		.stage = STAGE_QUEUE,
+		.origin = ORIGIN_LOCAL,
+		.text = {text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1},
+	};
+
+	settle(delivery, &(struct change){SETTLE_FINAL, "cancelled", 0, NULL}, &outcome, NULL);
 }
 
 void outcome_held(struct delivery *delivery, struct slice why)

@@ -10,6 +10,8 @@
 void outcome_settle(struct delivery *delivery, const struct outcome *outcome, const struct attempt *attempt);
 /* It has outlived its job's patience: final event `expired`. Frees it. */
 void outcome_expired(struct delivery *delivery);
+/* An operator ended it: final event `cancelled`. by: who, may be empty. Frees it. */
+void outcome_cancelled(struct delivery *delivery, struct slice by);
 /* It cannot be sent now, through no fault of the recipient (its body is missing): held for a person. Frees it. */
 void outcome_held(struct delivery *delivery, struct slice why);
 /* Accepted by nobody because the configuration diverts mail to nowhere. Frees it. */

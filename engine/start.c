@@ -2,6 +2,8 @@
  * so the keeper may take its leases over at once; workers need the epoch the keeper got. */
 #include "start.h"
 
+#include "controls.h"
+#include "directory.h"
 #include "event_log.h"
 #include "intake.h"
 #include "underway.h"
@@ -97,6 +99,9 @@ bool start_keeper(struct start *start, bool (*wanted)(void))
 	bool told = false;
 
 	underway_read(start->engine.state_path, &start->begun_epoch, &start->begun);
+	start->engine.controls = controls_new();
+	start->engine.directory = directory_new();
+	start->desk = controls_owner(start->engine.controls, start->engine.directory);
 	start->keeper = (struct keeper_setup){
 		.server = start->engine.redis,
 		.prefix = config->redis.prefix,
@@ -109,6 +114,7 @@ bool start_keeper(struct start *start, bool (*wanted)(void))
 		.ngroups = config->events.ngroups,
 		.keep_ms = config->events.keep_ms,
 		.max = config->events.max,
+		.desk = &start->desk,
 	};
 	start->engine.keeper = keeper_start(&start->keeper);
 	while (!keeper_ready(start->engine.keeper, STANDBY_MS)) {
@@ -153,6 +159,8 @@ void start_undo(struct start *start)
 	event_log_stop(start->event_log);
 	if (start->engine.keeper)
 		keeper_stop(start->engine.keeper);
+	controls_free(start->engine.controls);
+	directory_free(start->engine.directory);
 	if (start->server)
 		server_stop(start->server);
 	if (start->state)

@@ -6,6 +6,7 @@
 
 #include "engine.h"
 
+#include "queue/desk.h"
 #include "queue/server.h"
 #include "queue/state.h"
 
@@ -20,6 +21,7 @@ struct start {
 	struct event_log *event_log; /* NULL: none is configured */
 	struct outbuf begun;	     /* what the last run had under way, and which run that was */
 	uint64_t begun_epoch;
+	struct desk_owner desk;	    /* borrowed by the keeper, too */
 	struct keeper_setup keeper; /* borrowed by the keeper for its life */
 	int exit_status;	    /* of a failed start: 1, 2 or 3 */
 };

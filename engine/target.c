@@ -4,6 +4,7 @@
 #include "target.h"
 
 #include "conn.h"
+#include "directory.h"
 #include "home.h"
 
 #include "base/check.h"
@@ -155,6 +156,8 @@ struct site *target_site(struct worker *worker, struct slice domain, struct rout
 		spec.sources = axes_all(plan.config);
 	site = scheduler_routed(worker->scheduler, domain, &spec, worker_now_ms(worker));
 	site->target = plan.target;
+	if (routes->result == ROUTES_FOUND)
+		directory_tell(worker, domain, spec.name);
 	target_refresh(worker, plan.target, &plan.limits, routes);
 	outbuf_free(&name);
 	return site;

@@ -3,6 +3,7 @@
 #include "worker.h"
 
 #include "conn.h"
+#include "controls.h"
 #include "delivery.h"
 #include "home.h"
 #include "host.h"
@@ -137,6 +138,7 @@ void worker_close(struct worker *worker)
 {
 	if (!worker->queue || worker->conns.taken || worker->deliveries.taken)
 		return;
+	controls_leave(worker);
 	ring_timer_stop(worker->ring, &worker->second);
 	scheduler_free(worker->scheduler);
 	mailings_free(worker);
@@ -224,14 +226,17 @@ bool worker_run(struct worker *worker)
 
 	atomic_store(&worker->is_running, ok);
 	pthread_barrier_wait(&worker->engine->together);
-	if (!ok)
+	if (!ok) {
+		controls_leave(worker);
 		return false;
+	}
 	while (worker_turn(worker))
 		;
 	if (worker->error)
 		log_error("worker %u: the kernel would not turn its io_uring any more (errno %d); the engine has to be "
 			  "restarted",
 			  worker->number, -worker->error);
+	controls_leave(worker);
 	atomic_store(&worker->is_running, false);
 	return worker->error == 0;
 }

@@ -21,6 +21,7 @@ struct worker {
 	struct scheduler *scheduler;
 	struct underway *underway;
 	struct judge judge;
+	struct control_set *controls; /* in force here, counted; NULL: nothing was ever asked for */
 	struct pool conns, transactions, deliveries;
 	struct map mailings, bodies, hosts, homes;
 	struct list open_conns;	      /* all connections, whatever their state */

@@ -44,7 +44,8 @@ struct lane_limits {
 	X(LANE_WAITS_CONNECTIONS, "connections", "all it may open are busy") \
 	X(LANE_WAITS_RATE, "rate", "the configured rate is used up")         \
 	X(LANE_WAITS_REST, "rest", "the receiver refused us; it rests")      \
-	X(LANE_WAITS_SLOTS, "slots", "this machine's connections are used up")
+	X(LANE_WAITS_SLOTS, "slots", "this machine's connections are used up") \
+	X(LANE_WAITS_PAUSED, "paused", "an operator paused it")
 
 enum lane_wait {
 #define X(name, text, meaning) name,
@@ -72,6 +73,7 @@ struct lane {
 	struct list ready;	/* the engine's deliveries, in order */
 	struct list idlers;	/* the engine's idle connections */
 
+	bool held;		/* by an operator */
 	unsigned failures;	/* in a row */
 	uint64_t rest_until_ms; /* 0: does not rest */
 	enum lane_wait wait;

@@ -244,6 +244,14 @@ void scheduler_hold_list(struct scheduler *scheduler, struct ready *list, bool h
 		book_queue_list(scheduler, list);
 }
 
+void scheduler_hold_lane(struct scheduler *scheduler, struct lane *lane, bool held)
+{
+	if (lane->held == held)
+		return;
+	lane->held = held;
+	book_look(scheduler, lane->site);
+}
+
 void scheduler_terms(struct scheduler *scheduler)
 {
 	MAP_EACH (node, &scheduler->tenants)

@@ -100,6 +100,8 @@ void scheduler_hold(struct scheduler *scheduler, struct domain *domain);
 void scheduler_drop(struct scheduler *scheduler, struct domain *domain);
 /* Nothing is leased from the list (an operator paused it), or again. */
 void scheduler_hold_list(struct scheduler *scheduler, struct ready *list, bool held);
+/* Nothing is leased, sent or connected on the lane (an operator paused it), or again. */
+void scheduler_hold_lane(struct scheduler *scheduler, struct lane *lane, bool held);
 /* The configuration was read again: tenants' terms and pools are asked for anew. */
 void scheduler_terms(struct scheduler *scheduler);
 /* No new leases and connections (Redis away, drain), or again. */

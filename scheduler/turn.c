@@ -110,6 +110,10 @@ static bool next_lease(struct scheduler *scheduler, struct lane *lane, struct ne
 static bool lane_next(struct scheduler *scheduler, struct lane *lane, struct next *next, uint64_t now_ms,
 		      uint64_t *wake_ms)
 {
+	if (lane->held) {
+		wait_until(lane, LANE_WAITS_PAUSED, 0, wake_ms);
+		return false;
+	}
 	if (lane_is_resting(lane, now_ms)) {
 		wait_until(lane, LANE_WAITS_REST, lane->rest_until_ms, wake_ms);
 		if (lane->nready == 0 || lane->rest_until_ms - now_ms < RETURN_MS)

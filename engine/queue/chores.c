@@ -309,16 +309,24 @@ static uint64_t publish(struct chores *chores)
 	return jobs == JOBS_MAX ? SOON_MS : PUBLISH_MS;
 }
 
-static uint64_t (*const rows[CHORES])(struct chores *chores) = {beat, promote, sweep, publish, trim, count};
+static uint64_t heed_orders(struct chores *chores)
+{
+	return desk_turn(&chores->desk);
+}
+
+static uint64_t (*const rows[CHORES])(struct chores *chores) = {beat, promote, sweep,	   publish,
+								trim, count,   heed_orders};
 
 void chores_init(struct chores *chores, struct caller *caller, const struct keeper_setup *setup, uint64_t epoch,
 		 struct chores_published *published)
 {
 	*chores = (struct chores){.caller = caller, .setup = setup, .epoch = epoch, .published = published};
+	desk_init(&chores->desk, caller, setup->prefix, setup->desk);
 }
 
 void chores_free(struct chores *chores)
 {
+	desk_free(&chores->desk);
 	outbuf_free(&chores->words);
 }
 

@@ -8,12 +8,12 @@
  * Everything here may be stopped between two turns and repeated. What is found out is published for other threads. */
 #pragma once
 
-#include "queue/caller.h"
+#include "queue/desk.h"
 #include "queue/keeper.h"
 
 #include <stdatomic.h>
 
-enum { CHORES = 6, SEEN_MAX = 64 };
+enum { CHORES = 7, SEEN_MAX = 64 };
 
 /* Written by the keeper's thread, read by all. */
 struct chores_published {
@@ -28,7 +28,8 @@ struct chores {
 	uint64_t epoch;
 	char seen[SEEN_MAX]; /* what Redis called our last beat */
 	uint64_t due_ms[CHORES];
-	unsigned alarms;     /* events of ours so far */
+	unsigned alarms; /* events of ours so far */
+	struct desk desk;
 	struct outbuf words; /* scratch */
 };
 

@@ -9,13 +9,15 @@
  * clock, with Redis reachable throughout, is taken for dead and its leases are given back. Then, until the end: beat
  * every 2 s; what is due goes back to its lists (promote), what has expired out of them (sweep); events are trimmed as
  * setup says; the public HASH of each job (CONTRACT.md) follows its counters within half a second; counts are taken
- * each second, and put into PREFIX:status:INSTANCE:keeper as JSON for 10 s.
+ * each second, and put into PREFIX:status:INSTANCE:keeper as JSON for 10 s. Five times a second it looks for orders of
+ * operators and carries them out (desk.h).
  *
  * All questions below may be asked by any thread, and cost a load. */
 #pragma once
 
 #include "queue/redis.h"
 
+struct desk_owner;
 struct keeper;
 
 /* Texts and groups are borrowed for the life of the keeper. */
@@ -34,6 +36,7 @@ struct keeper_setup {
 	const struct slice *groups; /* events.groups: events stay until all of these have acknowledged them */
 	unsigned ngroups;
 	uint64_t keep_ms, max; /* events.keep, events.max */
+	const struct desk_owner *desk; /* told of controls (desk.h); NULL: nobody sends here */
 };
 
 /* How full the stream of events is. At FULL workers take no new leases. An event `alarm` tells each change. */
