@@ -75,6 +75,11 @@ int command_status(const struct arguments *arguments);
 int command_job(const struct arguments *arguments);
 int command_jobs(const struct arguments *arguments);
 int command_events(const struct arguments *arguments);
+int command_queue(const struct arguments *arguments);
+int command_find_recipient(const struct arguments *arguments);
+/* pause and resume; cancel and retry. */
+int command_pause(const struct arguments *arguments);
+int command_mail_order(const struct arguments *arguments);
 int command_resolve(const struct arguments *arguments);
 int command_try(const struct arguments *arguments);
 int command_reload(const struct arguments *arguments);

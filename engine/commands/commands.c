@@ -48,6 +48,28 @@ static const struct option events_options[] = {
 	{NULL, NULL, NULL},
 };
 
+#define MATCHES                                                                                                      \
+	"keys are domain, site, campaign, tenant, source, job, class and state (queued, deferred, held): different " \
+	"ones are ANDed, repeated ones ORed, * stands for anything"
+
+static const struct option queue_options[] = {
+	{"--all", NULL, "each recipient, one a line"},
+	{"--limit", "N", "at most so many of them"},
+	{NULL, NULL, NULL},
+};
+
+static const struct option pause_options[] = {
+	{"--for", "D", "ends by itself, such as after 30m or 2h"},
+	{"--hold-expiry", NULL, "what is held back expires that much later"},
+	{NULL, NULL, NULL},
+};
+
+static const struct option order_options[] = {
+	{"--yes", NULL, "do not ask"},
+	{"--dry-run", NULL, "only count"},
+	{NULL, NULL, NULL},
+};
+
 static const struct option try_options[] = {
 	{"--send", "FILE", "send this message; without it the dialogue ends after RCPT"},
 	{"--from", "ADDRESS", "envelope sender; postmaster at our hostname if not given"},
@@ -87,23 +109,27 @@ const struct command commands[] = {
 	 "the event stream; keys are fields of events, different ones are ANDed, repeated ones ORed, * stands for "
 	 "anything",
 	 events_options, command_events},
+	{"queue", "[KEY=VALUE…]", 0, 256, "what is queued, in groups: how many, until when, and why it waits; " MATCHES,
+	 queue_options, command_queue},
+	{"find", "ADDRESS", 1, 1, "one recipient's queue entry and last events", NULL, command_find_recipient},
+	{"pause", "KEY=VALUE…", 0, 256, "holds mail back; " MATCHES, pause_options, command_pause},
+	{"resume", "KEY=VALUE…", 0, 256, "lifts the pauses whose keys and values these fit", NULL, command_pause},
+	{"cancel", "KEY=VALUE…", 0, 256, "ends mail that waits and was submitted before now; " MATCHES, order_options,
+	 command_mail_order},
+	{"retry", "KEY=VALUE…", 0, 256, "tries mail that is deferred or held now; " MATCHES, order_options,
+	 command_mail_order},
 	{"resolve", "DOMAIN", 1, 1, "where its mail goes, its site, its limits, and which line decided each", NULL,
 	 command_resolve},
 	{"try", "ADDRESS", 1, 1, "one SMTP dialogue, shown live", try_options, command_try},
 	{"reload", "", 0, 0, "checks the configuration and has the running engine read it", NULL, command_reload},
 	{"classify", "[FILE…]", 0, 1000,
-	 "verdicts of replies: reads lines STAGE<TAB>REPLY, the stages being connect, ehlo, starttls, auth, mail, rcpt, "
+	 "verdicts of replies: reads lines STAGE<TAB>REPLY, the stages being connect, ehlo, starttls, auth, mail, "
+	 "rcpt, "
 	 "data, eom",
 	 classify_options, command_classify},
 	{"suppress", "add|remove|check|list [ADDRESS…]", 1, 100000, "the suppression list", suppress_options,
 	 command_suppress},
 	LATER("top", "", "status, live"),
-	LATER("queue", "KEY=VALUE…", "what is queued, and why it waits"),
-	LATER("find", "ADDRESS", "one recipient's queue entry and last events"),
-	LATER("pause", "KEY=VALUE…", "holds mail back"),
-	LATER("resume", "KEY=VALUE…", "lets it go again"),
-	LATER("cancel", "KEY=VALUE…", "ends mail that waits"),
-	LATER("retry", "KEY=VALUE…", "tries mail that waits now"),
 	LATER("trace", "KEY=VALUE…", "live dialogues of a running engine"),
 	LATER("dkim", "new|check DOMAIN SELECTOR", "signing keys and their DNS records"),
 	{NULL, NULL, 0, 0, NULL, NULL, NULL},

@@ -133,3 +133,23 @@ int event_reader_next(struct event_reader *reader, unsigned wait_ms,
 		freeReplyObject(reply);
 	return came;
 }
+
+int event_reader_back(struct client *client, unsigned shard, char *before,
+		      bool (*on)(void *who, const struct event_read *event), void *who)
+{
+	struct slice argv[] = {SLICE("XREVRANGE"), client_key(client, "{%u}:events", shard),
+			       slice_of(before),   SLICE("-"),
+			       SLICE("COUNT"),	   SLICE("1000")};
+	struct redisReply *reply = client_ask(client, argv, 6);
+	int came = reply ? 0 : -1;
+
+	for (size_t i = 0; reply && i < reply->elements && came >= 0; i++) {
+		const struct redisReply *entry = reply->element[i];
+
+		snprintf(before, 48, "(%.*s", SLICE_ARG(slice_head(reply_text_at(entry, 0), 46)));
+		came = entry->elements == 2 && !tell(entry->element[1], on, who) ? -1 : came + 1;
+	}
+	if (reply)
+		freeReplyObject(reply);
+	return came;
+}

@@ -30,3 +30,10 @@ void event_reader_close(struct event_reader *reader);
  */
 int event_reader_next(struct event_reader *reader, unsigned wait_ms,
 		      bool (*on)(void *who, const struct event_read *event), void *who);
+/* Reads a shard's events from the newest back, some at a time: those before the entry in before (48 bytes; begin with
+ * "+"), which is moved on. How many came, 0 at the beginning of the stream; -1 when Redis is lost or on(…) said false.
+ */
+int event_reader_back(struct client *client, unsigned shard, char *before,
+		      bool (*on)(void *who, const struct event_read *event), void *who);
+/* One line for people. */
+void event_text(const struct event_read *event, struct outbuf *out);

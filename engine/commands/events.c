@@ -81,7 +81,7 @@ static void add(struct outbuf *out, const json_t *event, const char *name, const
 		outbuf_byte(out, (unsigned char)*text < 0x20 || *text == 0x7f ? ' ' : *text);
 }
 
-static void write_text(const struct event_read *event, struct outbuf *out)
+void event_text(const struct event_read *event, struct outbuf *out)
 {
 	const char *colour = console_colour(stdout, colour_of(event->type));
 	uint64_t ms = (uint64_t)json_integer_value(json_object_get(event->all, "time"));
@@ -112,7 +112,7 @@ static bool show(void *who, const struct event_read *event)
 		outbuf_printf(&out, "%s\n", text ? text : "{}");
 		free(text);
 	} else {
-		write_text(event, &out);
+		event_text(event, &out);
 	}
 	showing->reader_left = fwrite(out.ptr, 1, out.len, stdout) != out.len;
 	outbuf_free(&out);

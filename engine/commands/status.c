@@ -3,6 +3,7 @@
  * Redis itself. */
 #include "client.h"
 #include "console.h"
+#include "pauses.h"
 
 #include "base/check.h"
 #include "queue/time.h"
@@ -19,6 +20,7 @@ struct report {
 	bool alive;
 	json_t *keeper;	 /* owned; NULL: no engine */
 	json_t *workers; /* owned: an array */
+	struct pauses pauses;
 	uint64_t jobs, jobs_now, rejected;
 };
 
@@ -96,6 +98,7 @@ static void gather(struct report *report)
 	} else if (client->redis) {
 		report->keeper = counts(client);
 	}
+	pauses_read(&report->pauses, client);
 	report->jobs = length(client, "jobs");
 	report->jobs_now = length(client, "jobs:now");
 	report->rejected = length(client, "rejected");
@@ -229,15 +232,21 @@ static void print_text(const struct report *report, struct outbuf *out)
 		      (unsigned long long)report->rejected);
 	if (q)
 		outbuf_printf(out, "events   %lld in the stream\n", number(q, "events"));
+	for (size_t i = 0; i < report->pauses.n; i++) {
+		outbuf_printf(out, "%spaused%s   ", console_colour(stdout, COLOUR_WARN),
+			      console_colour(stdout, COLOUR_PLAIN));
+		pause_write(&report->pauses.pauses[i], out);
+		outbuf_byte(out, '\n');
+	}
 	print_lanes(report, out);
 }
 
 static void print_json(struct report *report, struct outbuf *out)
 {
-	json_t *all =
-		json_pack("{s:b, s:s, s:O*, s:O, s:I, s:I, s:I}", "alive", report->alive, "instance", report->instance,
-			  "queue", report->keeper, "workers", report->workers, "jobs", (json_int_t)report->jobs,
-			  "jobs_now", (json_int_t)report->jobs_now, "rejected", (json_int_t)report->rejected);
+	json_t *all = json_pack("{s:b, s:s, s:O*, s:O, s:o*, s:I, s:I, s:I}", "alive", report->alive, "instance",
+				report->instance, "queue", report->keeper, "workers", report->workers, "pauses",
+				json_loads(report->pauses.json, 0, NULL), "jobs", (json_int_t)report->jobs, "jobs_now",
+				(json_int_t)report->jobs_now, "rejected", (json_int_t)report->rejected);
 	char *dumped = json_dumps(all, JSON_COMPACT);
 
 	CHECK(dumped != NULL);
@@ -264,6 +273,7 @@ int command_status(const struct arguments *arguments)
 			print_text(&report, &out);
 		console_print(&out);
 	}
+	pauses_free(&report.pauses);
 	json_decref(report.keeper);
 	json_decref(report.workers);
 	outbuf_free(&out);

@@ -146,9 +146,7 @@ def test_usage(world):
 
 def test_later(world):
     """commands of a later version say so and change nothing"""
-    for words in (("top",), ("queue", "domain=a.test"), ("find", "a@a.test"), ("pause", "--for", "2h", "domain=a.test"),
-                  ("resume",), ("cancel", "--yes", "job=x"), ("retry", "job=x"), ("trace",),
-                  ("dkim", "new", "a.test", "s1")):
+    for words in (("top",), ("trace",), ("dkim", "new", "a.test", "s1")):
         run = world.run(*words)
         need(run.returncode == 1 and "later version" in run.stderr and "nothing was changed" in run.stderr, words,
              run.returncode, run.stderr)

@@ -1,0 +1,313 @@
+#!/usr/bin/env python3
+"""Operators at work: pause, resume, cancel, retry, queue, find, against the real engine under load.
+
+A real redis-server, the engine, the sink. Orders come from the command line and through hikyaku:control; what was sent is
+read from the events and the jobs' own counters. Nothing is judged by the clock but what has to hold within a second.
+--long: a hundred thousand are cancelled."""
+import collections
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+import traceback
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from redis_client import ROOT, Redis, RedisServer
+from shard import FINALS, Shard
+
+HIKYAKU = os.environ.get("HIKYAKU", "./hikyaku")
+SINK = os.path.join(ROOT, os.environ.get("BUILD", "build"), "bin/sink")
+LONG = "--long" in sys.argv
+RAW = b"From: a@controls.test\r\nSubject: controls\r\n\r\nA line.\r\n"
+CONF = """hostname = "mta.controls.test"
+workers = 2
+allow-private-addresses = true
+state-dir = "%(dir)s/state"
+redis { server = "unix:%(redis)s" }
+queue { retry = { "1h" } }
+source "one" { address = "127.0.0.1" }
+site "slow" { domains = { "slow.test" } }
+domain "*" { route = { "127.0.0.1:%(port)d" }  connections = 4  rate = "%(rate)s" }
+"""
+
+
+def need(true, *what):
+    if not true:
+        raise AssertionError(" ".join(map(str, what)))
+
+
+def until(found, seconds=10, what=""):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = found()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError("not within %d s: %s" % (seconds, what))
+
+
+class World:
+    def __init__(self, rate="400/s", rules=()):
+        self.server = RedisServer()
+        self.redis, self.dir = Redis(self.server.path), self.server.dir
+        self.shard = Shard(self.redis)
+        words = [word for rule in rules for word in ("--rule", rule)]
+        self.sink = subprocess.Popen([SINK, "--listen", "127.0.0.1:0", *words], stdout=subprocess.PIPE)
+        port = int(self.sink.stdout.readline().decode().rsplit(":", 1)[1])
+        self.conf = self.dir + "/hikyaku.conf"
+        pathlib.Path(self.conf).write_text(CONF % dict(dir=self.dir, redis=self.server.path, port=port, rate=rate))
+        self.engine, self.refs = None, 0
+        self.start()
+
+    def start(self):
+        with open(self.dir + "/engine.log", "ab") as log:
+            self.engine = subprocess.Popen([HIKYAKU, "run", "-c", self.conf], stdout=log, stderr=log)
+        until(lambda: self.run("status", "--json").stdout.find('"alive":true') > 0, 20, "the engine runs")
+
+    def stop(self):
+        self.engine.send_signal(signal.SIGTERM)
+        need(self.engine.wait(30) == 0, "drained")
+
+    def run(self, *words, timeout=60):
+        return subprocess.run([HIKYAKU, words[0], "-c", self.conf, *words[1:]], text=True, capture_output=True,
+                              timeout=timeout, stdin=subprocess.DEVNULL)
+
+    def submit(self, job, to, campaign=""):
+        for part in range(0, len(to), 10000):
+            text = json.dumps({"id": "%s%s" % (job, part // 10000 or ""), "tenant": "acme", "campaign": campaign,
+                               "from": "b@controls.test", "to": to[part:part + 10000]})
+            self.redis("XADD", "hikyaku:jobs", "*", "job", text, "raw", RAW)
+
+    def count(self, job, name="delivered"):
+        return int(self.redis("HGET", self.shard.key("job:acme:" + job), name) or 0)
+
+    def order(self, what, keys, **more):
+        """Through the control stream; the answer."""
+        self.refs += 1
+        ref = "r%d" % self.refs
+        match = keys if isinstance(keys, str) else json.dumps(keys)
+        self.redis("XADD", "hikyaku:control", "*", "do", what, "match", match, "by", "alice", "ref", ref,
+                   *[word for pair in more.items() for word in pair])
+        answer = until(lambda: self.redis("GET", "hikyaku:control:" + ref), 20, "an answer to " + what)
+        need(0 < self.redis("TTL", "hikyaku:control:" + ref) <= 3600, "for an hour")
+        return json.loads(answer)
+
+    def finals(self, job):
+        """Final events of each recipient of jobs whose name begins so."""
+        found, first = collections.defaultdict(list), "-"
+        while True:
+            entries = self.redis("XRANGE", self.shard.key("events"), first, "+", "COUNT", 10000)
+            for _, (_, type, _, name, _, to, *_) in entries:
+                if type.decode() in FINALS and name.startswith(job.encode()):
+                    found[name, to].append(type.decode())
+            if len(entries) < 10000:
+                return found
+            first = "(" + entries[-1][0].decode()
+
+    def close(self):
+        for process in (self.engine, self.sink):
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(15)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+        self.server.close()
+
+
+def people(n, domain, first=0):
+    return ["u%d@%s" % (i, domain) for i in range(first, first + n)]
+
+
+def test_pause(world):
+    """A campaign is paused under load: nothing more of it within a second, others go on; kept over a restart; resumed."""
+    world.submit("nov", people(1000, "a.test") + people(200, "b.test"), "nov")
+    world.submit("dec", people(900, "a.test"), "dec")
+    world.submit("alone", people(300, "a.test", 5000), "mixed")
+    world.submit("other", people(300, "a.test", 7000), "mixed")
+    until(lambda: world.count("nov") > 20 and world.count("dec") > 20, 20, "mail flows")
+    answer = world.order("pause", {"campaign": "nov"})
+    need((answer["do"], answer["count"], answer["by"]) == ("pause", 1, "alice"), answer)
+    need(world.order("pause", {"job": "alone"})["count"] == 1, "a job")
+    end = time.monotonic() + 1
+    until(lambda: time.monotonic() > end, 3)  # it is in force within a second
+    stands, alone, before = world.count("nov"), world.count("alone"), world.count("dec")
+    until(lambda: world.count("dec") > before + 40, 10, "another campaign goes on")
+    need(world.count("nov") == stands, "nothing more of it:", stands, world.count("nov"))
+    need(stands < 1200, "it was paused in time:", stands)
+    world.stop()
+    need(world.shard.broken() == [], world.shard.broken())
+    lines = world.run("status").stdout
+    need("paused   campaign=nov by alice" in lines and "engine   none runs" in lines, lines)
+    world.start()
+    until(lambda: world.count("dec") == 900 and world.count("other") == 300, 20, "the others are done")
+    need((world.count("nov"), world.count("alone")) == (stands, alone), "still paused")
+    rows = [json.loads(line) for line in world.run("queue", "campaign=nov", "--json").stdout.splitlines()]
+    need(sum(row["count"] for row in rows) == 1200 - stands, rows)
+    need(any(row["waits_for"].startswith("paused: campaign=nov by alice") for row in rows), rows)
+    wrong = world.run("resume", "campaign=oct")
+    need(wrong.returncode == 1 and "campaign=nov by alice" in wrong.stderr, wrong.stderr)
+    done = world.run("resume", "campaign=n*", "--json")
+    need(done.returncode == 0 and json.loads(done.stdout)["count"] == 1, done.stdout, done.stderr)
+    need(world.order("resume", {"job": "alone"})["count"] == 1, "the job")
+    until(lambda: world.count("nov") == 1200 and world.count("alone") == 300, 20, "all of it arrives")
+    need(world.run("status").stdout.find("paused ") < 0, "nothing is paused")
+
+
+def test_lanes(world):
+    """A source and a site are paused: their lanes do nothing, and say so."""
+    need(world.run("pause", "site=slow", "--for", "1h").returncode == 0, "a site")
+    world.submit("slow", people(5, "slow.test"))
+    world.submit("fast", people(5, "fast.test"))
+    until(lambda: world.count("fast") == 5, 10, "another site goes on")
+    need(world.count("slow") == 0, "the site waits")
+    need(world.order("pause", {"source": "one"})["count"] == 1, "a source")
+    need(world.run("resume", "site=slow").returncode == 0, "the site again")
+    world.submit("fast2", people(5, "fast.test"))
+    waits = until(lambda: [lane["waits"] for worker in json.loads(world.run("status", "--json").stdout)["workers"]
+                           for site in worker["sites"] for lane in site["lanes"] if lane["waits"] == "paused"], 5, "shown")
+    need(waits and world.count("slow") == 0 and world.count("fast2") == 0, "the source waits")
+    need(world.order("resume", {"source": "one"})["count"] == 1, "the source again")
+    until(lambda: world.count("slow") == 5 and world.count("fast2") == 5, 10, "all of it arrives")
+
+
+def test_cancel(world):
+    """Very many cancelled while another campaign flows; each has one event; the next job of its name is sent."""
+    parts = 10 if LONG else 4
+    jobs = ["big%d" % part for part in range(parts)]
+    world.submit("flow", people(20000, "a.test"), "flow")
+    for job in jobs:
+        world.submit(job, people(10000, job + ".test"), "big")
+    until(lambda: world.redis("XLEN", "hikyaku:jobs") == 0, 60, "all of it is queued")
+    until(lambda: world.count(jobs[-1], "queued") > 0 and world.count("flow") > 0, 30, "mail flows")
+    counted = world.run("cancel", "campaign=big", "--dry-run", "--json")
+    need(json.loads(counted.stdout)["count"] > 5000 * parts, counted.stdout, counted.stderr)
+    refused = world.run("cancel", "campaign=big")
+    need(refused.returncode == 2 and "--yes" in refused.stderr, refused.stderr)
+    asked = subprocess.Popen([HIKYAKU, "cancel", "-c", world.conf, "campaign=big", "--yes", "--json"], text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    seen = []
+    while asked.poll() is None:
+        cancelled = sum(world.count(job, "cancelled") for job in jobs)
+        seen.append((cancelled, world.count("flow")))
+        time.sleep(0.05)
+    output, errors = asked.communicate()
+    need(asked.returncode == 0, errors)
+    going = [flow for cancelled, flow in seen if 0 < cancelled < 9900 * parts]
+    need(len(going) >= 3 and going[-1] > going[0], "the other flows meanwhile:", seen)
+    until(lambda: all(world.count(job, "queued") == 0 for job in jobs), 10, "what was in hand, too")
+    delivered = sum(map(world.count, jobs))
+    need(json.loads(output)["count"] + delivered >= 10000 * parts - 16, output, delivered)
+    finals = world.finals("big")
+    need(len(finals) == 10000 * parts and all(len(types) == 1 for types in finals.values()), "one final event each")
+    need(sum(types == ["cancelled"] for types in finals.values()) == 10000 * parts - delivered, "the rest is cancelled")
+    world.submit("later", people(5, "a.test"), "big")
+    until(lambda: world.count("later") == 5, 20, "the next of its name is sent")
+    need(world.order("cancel", {"campaign": "flow"})["count"] > 0, "through the stream")
+    until(lambda: world.count("flow", "queued") + world.count("flow1", "queued") == 0, 10, "it ends")
+    world.stop()
+    need(world.shard.broken() == [], world.shard.broken())
+
+
+def test_retry(world):
+    """Deferred for an hour and tried now; held ones released, or ended; found by their address."""
+    world.submit("grey", people(30, "grey.test"), "oct")
+    until(lambda: world.count("grey", "deferred") == 30, 10, "deferred")
+    site = "127.0.0.1:%d" % port(world)
+    row = until(lambda: next((row for row in map(json.loads, world.run("queue", "domain=grey.test", "--json").stdout
+                                                  .splitlines()) if row["site"] == site), None), 5, "its site is known")
+    need((row["count"], row["state"], row["reply_count"]) == (30, "deferred", 30), row)
+    need("451 4.7.1 greylisted" in row["reply"] and row["next"] > time.time() * 1000, row)
+    text = world.run("queue", "domain=*.test").stdout
+    need("30 recipients wait" in text and "451 4.7.1 greylisted" in text, text)
+    rows = world.run("queue", "job=grey", "--limit", "3", "--json").stdout.splitlines()
+    need(len(rows) == 3 and json.loads(rows[0])["attempt"] == 1, rows)
+    found = world.run("find", "U7@grey.test")
+    need(found.returncode == 0 and "u7@grey.test is deferred" in found.stdout and "deferred " in found.stdout and
+         "451 4.7.1 greylisted" in found.stdout, found.stdout, found.stderr)
+    need(json.loads(world.run("retry", "state=deferred", "job=gr?y", "--yes", "--json").stdout)["count"] == 30, "retry")
+    until(lambda: world.count("grey") == 30, 10, "now taken")
+    need(world.run("find", "nobody@grey.test").returncode == 1, "nobody")
+
+    need(world.run("pause", "domain=held.test").returncode == 0, "so that its body can be taken away")
+    world.submit("held", people(4, "held.test"))
+    until(lambda: world.count("held", "queued") == 4, 10, "queued")
+    key = next(key for key in world.redis("KEYS", "hikyaku:body:*"))
+    body = world.redis("GET", key)
+    world.stop()
+    world.redis("DEL", key)
+    world.start()
+    world.run("resume", "domain=held.test")
+    until(lambda: world.count("held", "held") == 4, 10, "held")
+    need("u1@held.test is held" in world.run("find", "u1@held.test").stdout, "found")
+    world.redis("SET", key, body)
+    need(world.order("retry", {"state": "held", "domain": "held.test"})["count"] == 4, "retry")
+    until(lambda: world.count("held") == 4, 10, "released")
+
+
+def port(world):
+    return int(pathlib.Path(world.conf).read_text().split("127.0.0.1:")[1].split('"')[0])
+
+
+def test_refused(world):
+    """What cannot be meant is refused, with the nearest name; without an engine orders hold all the same."""
+    for words, says in ((("pause",), "at least one KEY=VALUE"), (("cancel", "campain=x", "--yes"), '"campaign"'),
+                        (("retry", "state=helt", "--yes"), '"held"'), (("pause", "nov"), "expected KEY=VALUE"),
+                        (("pause", "job=x", "--for", "soon"), "expected a duration"),
+                        (("pause", "state=held"), "in any state"), (("cancel", "source=one", "--yes"), "source"),
+                        (("pause", "source=one", "job=x"), "source"), (("queue", "jop=x"), '"job"'),
+                        (("find", "nobody"), "has no @")):
+        run = world.run(*words)
+        need(run.returncode == 2 and says in run.stderr and not run.stdout, words, run.returncode, run.stderr)
+    for what, keys, says in (("pause", {"campain": "x"}, '"campaign"'), ("pause", {}, "at least one"),
+                             ("pawse", {"job": "x"}, '"pause"'), ("cancel", "{", "JSON object")):
+        error = world.order(what, keys)["error"]
+        need(says in error, what, keys, error)
+    need("expected a duration" in world.order("pause", {"job": "x"}, **{"for": "2w"})["error"], "for")
+    until(lambda: world.redis("XLEN", "hikyaku:control") == 0, 5, "entries are deleted")
+    world.stop()
+    world.submit("never", people(40, "a.test"))
+    world.start()
+    until(lambda: world.count("never") == 40, 10)
+    need(world.run("pause", "tenant=acme").returncode == 0)
+    world.submit("idle", people(40, "a.test"))
+    until(lambda: world.count("idle", "queued") == 40, 10)
+    world.stop()
+    done = world.run("cancel", "tenant=acme", "--yes", "--json")
+    need(json.loads(done.stdout)["count"] == 40, "with no engine:", done.stdout, done.stderr)
+    need(world.count("idle", "cancelled") == 40 and world.shard.broken() == [], world.shard.broken())
+
+
+TESTS = ((test_pause, {}), (test_lanes, {}), (test_cancel, {"rate": "500/s"}),
+         (test_retry, {"rules": ["*@grey.test rcpt first 1 451 4.7.1 greylisted, come again"]}), (test_refused, {}))
+
+
+def main():
+    passed = failed = 0
+    for test, more in TESTS:
+        names = [word for word in sys.argv[1:] if word != "--long"]
+        if names and test.__name__[5:] not in names:
+            continue
+        world, began = World(**more), time.monotonic()
+        try:
+            test(world)
+            passed += 1
+            print("%-10s %.1f s" % (test.__name__[5:], time.monotonic() - began))
+        except Exception:
+            failed += 1
+            print("FAIL %s: %s" % (test.__name__[5:], test.__doc__))
+            traceback.print_exc(limit=3, file=sys.stdout)
+            print(pathlib.Path(world.dir, "engine.log").read_text(errors="replace")[-1500:])
+        finally:
+            world.close()
+    print("%d passed, %d failed" % (passed, failed))
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
