@@ -109,11 +109,10 @@ static void check_times(const struct limit_check *check)
 
 static void check_lane(const struct limit_check *check)
 {
-	if (check->own->tls >= TLS_REQUIRED)
-		config_problem_at(
-			check->reading, place_of(check->own, "tls", check->place),
-			"this tls policy needs TLS, which comes with a later version; mail would go in clear. "
-			"Expected none or opportunistic");
+	if (check->own->tls == TLS_DANE)
+		config_problem_at(check->reading, place_of(check->own, "tls", check->place),
+				  "tls = \"dane\" needs TLSA records from the DNS, which come with a later version. "
+				  "Expected none, opportunistic, required or verified");
 	check_burst(check);
 	check_connections(check);
 	check_transactions(check);

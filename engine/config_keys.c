@@ -47,8 +47,8 @@ const struct config_key config_keys[] = {
 	 "are all there is.",
 	 "true", WORDS("false true")},
 	{"tls", LANE, 0, KIND_WORD, LIMIT(tls),
-	 "How the connection must be protected. TLS itself comes with a later version: until then mail goes in clear, "
-	 "and whatever demands more is refused.",
+	 "How the connection must be protected: opportunistic takes TLS where it is offered, required does not go "
+	 "without, verified wants a certificate for the name of the host.",
 	 "opportunistic", WORDS("none opportunistic required verified dane")},
 	{"pool", IN(SITE) | IN(DOMAIN), 0, KIND_TEXT, LIMIT(pool),
 	 "The pool of sources that sends; a job's or its tenant's comes before it.", NULL, UNBOUND},

@@ -3,6 +3,7 @@
  * left does the lane hear that its site is unreachable. */
 #include "conn.h"
 
+#include "protection.h"
 #include "target.h"
 
 #include "base/check.h"
@@ -63,14 +64,14 @@ static void conn_refused(struct conn *conn)
 	conn->failure.attempted = true;
 	if (conn->failure.verdict.action == ACTION_DELIVERED || conn->failure.verdict.action == ACTION_NEVER)
 		conn->failure.verdict.action = ACTION_ELSEWHERE;
-	conn->without_window = session_found_window_broken(&conn->session);
-	if (!conn->without_window)
+	conn->once_more = session_found_window_broken(&conn->session) || protection_falls_back(conn);
+	if (!conn->once_more)
 		host_failed(conn->host, worker_now_ms(conn->worker));
 }
 
 static void conn_free(struct conn *conn)
 {
-	CHECK(conn->ntransactions == 0 && !conn->is_sending && !conn->receiving);
+	CHECK(conn->ntransactions == 0);
 	list_remove(&conn->idle_link);
 	list_remove(&conn->all);
 	if (conn->host)
@@ -97,15 +98,15 @@ static void conn_give_up(struct conn *conn)
 	conn_free(conn);
 }
 
-/* A host that failed the probe takes mail as well as any other, one message at a time: it is asked again at once, and
- * once, for it is remembered. That greeting does not count. */
+/* A host that failed the probe of a window takes mail one message at a time, one whose TLS does not work may take it
+ * in clear: it is asked again, at once and once, for that is remembered. That greeting does not count. */
 static void conn_next_route(struct conn *conn)
 {
-	if (conn->without_window)
+	if (conn->once_more)
 		conn->greeted--;
 	else
 		conn->route++;
-	conn->without_window = false;
+	conn->once_more = false;
 }
 
 static void on_closed(struct op *op, int result)
@@ -113,7 +114,7 @@ static void on_closed(struct op *op, int result)
 	struct conn *conn = LIST_OWNER(op, struct conn, closed);
 
 	(void)result;
-	conn->is_sending = conn->receiving = false;
+	channel_free(&conn->channel);
 	conn_exchange(conn); /* what the session kept while the kernel was still reading it */
 	if (conn->opened) {
 		stat_take(conn->worker->stats, STAT_OPEN, 1);
@@ -135,41 +136,58 @@ static void conn_close(struct conn *conn)
 	conn->state = CONN_CLOSING;
 	ring_timer_stop(conn->worker->ring, &conn->timer);
 	conn->closed.done = on_closed;
-	ring_close(conn->worker->ring, &conn->closed, &conn->socket, false);
+	channel_close(&conn->channel, conn->worker->ring, &conn->closed);
 }
 
-static void on_sent(struct op *op, int result)
+static void on_said(void *who, size_t n, int error)
 {
-	struct conn *conn = LIST_OWNER(op, struct conn, sending.op);
-	size_t bytes = result > 0 ? (size_t)result : 0;
+	struct conn *conn = who;
 
-	conn->is_sending = false;
-	session_said(&conn->session, bytes, worker_now_ms(conn->worker));
-	if (result < 0 && conn->state == CONN_TALKING)
-		session_lost(&conn->session, -result, worker_now_ms(conn->worker));
+	session_said(&conn->session, n, worker_now_ms(conn->worker));
+	if (error && conn->state == CONN_TALKING)
+		session_lost(&conn->session, error, worker_now_ms(conn->worker));
 	conn_turn(conn);
 }
 
-static void on_data(struct receive *receive, struct slice bytes)
+static void on_heard(void *who, struct slice bytes)
 {
-	struct conn *conn = LIST_OWNER(receive, struct conn, receive);
+	struct conn *conn = who;
 
-	if (conn->state != CONN_TALKING)
-		return;
 	session_hear(&conn->session, bytes, worker_now_ms(conn->worker));
 	conn_turn(conn);
 }
 
-static void on_received(struct op *op, int result)
+static void on_lost(void *who, int error)
 {
-	struct conn *conn = LIST_OWNER(op, struct conn, receive.op);
+	struct conn *conn = who;
 
-	conn->receiving = false;
-	if (conn->state != CONN_TALKING)
-		return;
-	session_lost(&conn->session, -result, worker_now_ms(conn->worker));
+	session_lost(&conn->session, error, worker_now_ms(conn->worker));
 	conn_turn(conn);
 }
+
+static void on_secured(void *who)
+{
+	struct conn *conn = who;
+
+	session_secured(&conn->session, worker_now_ms(conn->worker));
+	conn_turn(conn);
+}
+
+static void on_insecure(void *who, const char *why)
+{
+	struct conn *conn = who;
+
+	session_insecure(&conn->session, why, worker_now_ms(conn->worker));
+	conn_turn(conn);
+}
+
+static const struct channel_owner channel_owner = {
+	.heard = on_heard,
+	.said = on_said,
+	.lost = on_lost,
+	.secured = on_secured,
+	.insecure = on_insecure,
+};
 
 /* A window is only tried where the configuration allows it, and only opens when a refused recipient's message was
  * swallowed as it should be; so the probe needs an address that nobody can have (DESIGN: the ladder). */
@@ -204,16 +222,14 @@ static void conn_greet(struct conn *conn)
 	conn->limits = target->limits;
 	conn->limits.messages_max = conn->lane->limits.messages_per_connection;
 	conn->limits.window_max = conn->host->window_broken ? 1 : conn->lane->limits.window;
+	setup.tls = protection_wished(conn);
 	setup.probe_recipient = probe_address(conn);
 	conn->state = CONN_TALKING;
 	conn->greeted++;
 	stat_add(worker->stats, STAT_CONNECTED, 1);
 	session_free(&conn->session);
 	session_start(&conn->session, &setup, worker_now_ms(worker));
-	conn->receive.op.done = on_received;
-	conn->receive.data = on_data;
-	conn->receiving = true;
-	ring_receive(worker->ring, &conn->receive, &conn->socket);
+	channel_begin(&conn->channel, worker->ring, &channel_owner, conn);
 	conn_turn(conn);
 }
 
@@ -287,7 +303,7 @@ static void conn_try(struct conn *conn)
 	conn->state = CONN_CONNECTING;
 	conn->tried++;
 	conn->connecting.op.done = on_connected;
-	ring_connect(worker->ring, &conn->connecting, &conn->socket, RING_STREAM, to,
+	ring_connect(worker->ring, &conn->connecting, &conn->channel.socket, RING_STREAM, to,
 		     conn->source ? &conn->source->address : NULL);
 	ring_timer(worker->ring, &conn->timer, worker_now_ms(worker) + (uint64_t)target->connect_s * 1000);
 }
@@ -373,11 +389,10 @@ static void conn_speak(struct conn *conn)
 	struct session_send send;
 	uint64_t deadline_ms;
 
-	if (!conn->is_sending && session_say(&conn->session, &send)) {
-		conn->is_sending = true;
-		conn->sending.op.done = on_sent;
-		ring_send(conn->worker->ring, &conn->sending, &conn->socket, send.iov, send.niov);
-	}
+	if (session_wants_handshake(&conn->session) && !channel_peer(&conn->channel))
+		protection_begin(conn);
+	if (channel_is_free(&conn->channel) && session_say(&conn->session, &send))
+		channel_say(&conn->channel, send.iov, send.niov);
 	deadline_ms = session_deadline_ms(&conn->session);
 	if (!deadline_ms && conn->idle)
 		deadline_ms = conn->idle_until_ms;

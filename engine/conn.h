@@ -5,6 +5,7 @@
  * takes transactions from its lane as long as there are some, stays idle a little, and says QUIT. */
 #pragma once
 
+#include "channel.h"
 #include "delivery.h"
 #include "host.h"
 
@@ -23,16 +24,13 @@ struct conn {
 	const struct config_source *source; /* NULL: the system chooses the address */
 	unsigned route;			    /* the one being tried: index */
 	unsigned tried, greeted;	    /* addresses connected to, sessions begun */
-	bool without_window;		    /* the same route comes next, for it failed the probe of a window only */
+	bool once_more;			    /* the same route comes next, with less asked of it */
 	struct host *host;		    /* counted */
 
-	struct socket socket;
+	struct channel channel;
 	struct connecting connecting;
-	struct sending sending;
-	struct receive receive;
 	struct op closed;
 	struct timer timer;
-	bool is_sending, receiving;
 
 	struct session session;
 	struct session_limits limits;

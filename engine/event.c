@@ -105,7 +105,7 @@ void event_write(struct outbuf *out, const struct delivery *delivery, const stru
 	outbuf_json_number(out, "queued", record->queued_ms);
 	put_number(out, "first_attempt", record->first_attempt_ms);
 	if (attempt && attempt->connected) {
-		outbuf_json_text(out, "tls", SLICE("none"));
+		outbuf_json_text(out, "tls", attempt->tls[0] ? slice_of(attempt->tls) : SLICE("none"));
 		outbuf_json_number(out, "took_ms", attempt->took_ms);
 	}
 	put_number(out, "next", next_ms);

@@ -3,13 +3,16 @@
 
 #include "delivery.h"
 
+enum { PROTECTION_TEXT_MAX = 96 };
+
 /* How an attempt was made, for the event; what is not known stays empty. Borrowed. */
 struct attempt {
 	struct slice source, source_ip, mx, remote_ip, site;
 	struct slice message_id, sender;
 	uint64_t took_ms, size, connection;
-	unsigned nth;	/* message on its connection, from 1 */
-	bool connected; /* the fields of the connection mean something */
+	unsigned nth;		       /* message on its connection, from 1 */
+	bool connected;		       /* the fields of the connection mean something */
+	char tls[PROTECTION_TEXT_MAX]; /* version, cipher, and by what the peer was verified; empty: none */
 };
 
 /* The data object of an event about this delivery; outcome may be NULL. number is the attempt it was; next_ms, if not

@@ -11,6 +11,7 @@ struct host {
 	uint64_t used_ms;
 	uint64_t dead_until_ms; /* it did not answer: others are tried first till then */
 	unsigned failures;	/* in a row */
+	uint64_t in_clear_until_ms; /* its TLS has failed: nothing is lost by not trying till then */
 	bool rset_needed, pipelining_broken, window_broken, window_proved;
 };
 

@@ -109,6 +109,12 @@ const char *origin_name(enum origin origin);
 /* The stage of that name; false if there is none. */
 bool stage_parse(enum stage *stage, struct slice name);
 
+/* One TLSA record: what the DNS says of a host's certificate (RFC 6698 2.1). */
+struct tlsa {
+	uint8_t usage, selector, matching;
+	struct slice data; /* borrowed; binary */
+};
+
 /* What a reply means. A value. */
 struct verdict {
 	enum action action;

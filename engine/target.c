@@ -6,6 +6,7 @@
 #include "conn.h"
 #include "directory.h"
 #include "home.h"
+#include "protection.h"
 
 #include "base/check.h"
 
@@ -47,6 +48,7 @@ static void target_refresh(struct worker *worker, struct target *target, const s
 	target->routes = routes;
 	target->unroutable = routes->result != ROUTES_FOUND;
 	target->limits = config_session_limits(limits);
+	target->tls = limits->tls;
 	target->connect_s = limit_or(limits->timeout_s[TIMEOUT_CONNECT], 30);
 	target->answered_ms = worker_now_ms(worker);
 }
@@ -150,6 +152,7 @@ struct site *target_site(struct worker *worker, struct slice domain, struct rout
 		.sources = axes_pool(plan.config, plan.limits.pool),
 		.routes_until_ms = routes->expires_ms,
 		.unroutable = routes->result != ROUTES_FOUND,
+		.protection = protection_demanded(&plan.limits),
 	};
 
 	if (!spec.sources)

@@ -10,6 +10,7 @@ struct target {
 	const struct config_source **sources; /* owned array, by slot; NULL: any address of this machine, or ended */
 	struct budget total;		      /* of all its lanes together */
 	struct session_limits limits;
+	int tls; /* enum tls_policy, of the latest of its domains */
 	unsigned connect_s;
 	bool unroutable; /* routes say why mail cannot go; nothing is connected */
 	uint64_t answered_ms;

@@ -4,6 +4,7 @@
 
 #include "conn.h"
 #include "outcome.h"
+#include "protection.h"
 #include "target.h"
 #include "underway.h"
 
@@ -95,6 +96,33 @@ static void settle_unwritable(struct delivery *delivery, const struct mail_error
 	outcome_settle(delivery, &outcome, &attempt);
 }
 
+static struct attempt conn_attempt(const struct conn *conn)
+{
+	struct attempt attempt = {
+		.source = conn->source ? conn->source->name : SLICE_NONE,
+		.source_ip = slice_of(conn->local),
+		.mx = conn_mx(conn),
+		.remote_ip = slice_of(conn->remote),
+		.site = conn->lane->site->name,
+		.connection = conn->number,
+		.connected = true,
+	};
+
+	protection_write(conn, attempt.tls);
+	return attempt;
+}
+
+/* The connection is not what the domain demands: not a word of this one is said on it. */
+static void settle_unprotected(struct delivery *delivery, const struct conn *conn)
+{
+	char why[PROTECTION_WHY_MAX];
+	struct outcome outcome = protection_refusal(conn, delivery, why);
+	struct attempt attempt = conn_attempt(conn);
+
+	attempt.sender = sender_of(delivery);
+	outcome_settle(delivery, &outcome, &attempt);
+}
+
 /* May this one ride along with the first? */
 static bool is_companion(const struct delivery *first, const struct delivery *other)
 {
@@ -164,6 +192,11 @@ struct transaction *transaction_compose(struct conn *conn)
 			return NULL;
 		struct delivery *first = lane_pop(lane);
 
+		if (!protection_suffices(conn, first)) {
+			transaction_free(worker, transaction);
+			settle_unprotected(first, conn);
+			continue;
+		}
 		if (transaction_write(transaction, first, session_form(&conn->session), &error)) {
 			transaction_fill(transaction, conn, first);
 			return transaction;
@@ -183,18 +216,12 @@ void transaction_free(struct worker *worker, struct transaction *transaction)
 
 struct attempt transaction_attempt(const struct transaction *transaction, const struct conn *conn)
 {
-	return (struct attempt){
-		.source = conn->source ? conn->source->name : SLICE_NONE,
-		.source_ip = slice_of(conn->local),
-		.mx = conn_mx(conn),
-		.remote_ip = slice_of(conn->remote),
-		.site = conn->lane->site->name,
-		.message_id = transaction->rendered.message_id,
-		.sender = transaction->sender,
-		.took_ms = worker_now_ms(conn->worker) - transaction->begun_ms,
-		.size = transaction->rendered.size,
-		.connection = conn->number,
-		.nth = transaction->nth,
-		.connected = true,
-	};
+	struct attempt attempt = conn_attempt(conn);
+
+	attempt.message_id = transaction->rendered.message_id;
+	attempt.sender = transaction->sender;
+	attempt.took_ms = worker_now_ms(conn->worker) - transaction->begun_ms;
+	attempt.size = transaction->rendered.size;
+	attempt.nth = transaction->nth;
+	return attempt;
 }

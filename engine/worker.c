@@ -90,6 +90,11 @@ bool worker_open(struct worker *worker)
 		log_error("starting worker %u: %s", worker->number, why);
 		return false;
 	}
+	worker->tls = tls_new(NULL, why);
+	if (!worker->tls) {
+		log_error("starting worker %u: %s", worker->number, why);
+		return false;
+	}
 	worker->underway = underway_open(worker->engine->state_path, worker->number, worker->engine->epoch);
 	if (!worker->underway)
 		return false;
@@ -152,6 +157,8 @@ void worker_close(struct worker *worker)
 	pool_free(&worker->conns);
 	pool_free(&worker->transactions);
 	pool_free(&worker->deliveries);
+	tls_free(worker->tls);
+	outbuf_free(&worker->plain);
 	outbuf_free(&worker->event);
 	outbuf_free(&worker->settled);
 }

@@ -9,6 +9,7 @@
 #include "dns/dns.h"
 #include "queue/queue.h"
 #include "scheduler/scheduler.h"
+#include "tls/tls.h"
 
 struct worker {
 	unsigned number;
@@ -20,8 +21,10 @@ struct worker {
 	struct queue *queue;
 	struct scheduler *scheduler;
 	struct underway *underway;
-	struct judge judge;
 	struct control_set *controls; /* in force here, counted; NULL: nothing was ever asked for */
+	struct judge judge;
+	struct tls *tls;
+	struct outbuf plain; /* scratch: what a TLS record says */
 	struct pool conns, transactions, deliveries;
 	struct map mailings, bodies, hosts, homes;
 	struct list open_conns;	      /* all connections, whatever their state */

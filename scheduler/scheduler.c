@@ -91,6 +91,7 @@ struct site *scheduler_routed(struct scheduler *scheduler, struct slice name, co
 	site->unroutable = spec->unroutable;
 	book_lanes(site, spec);
 	domain->routes_until_ms = spec->routes_until_ms;
+	domain->protection = spec->protection;
 	domain->sources = spec->sources;
 	domain->asked = domain->leaving = false;
 	list_remove(&domain->asking);

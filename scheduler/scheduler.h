@@ -45,6 +45,7 @@ struct site_spec {
 	uint64_t sources;	  /* bit i: lane i may send this domain's mail, unless a job or tenant says other */
 	uint64_t routes_until_ms; /* ask again then */
 	bool unroutable;	  /* the DNS says why mail cannot go; ask before the next lease after that time */
+	uint8_t protection;	  /* the engine's: what the domain demands of a connection */
 };
 
 enum next_kind { NEXT_ASK, NEXT_LEASE, NEXT_CONNECT, NEXT_SEND, NEXT_RETURN };

@@ -38,6 +38,7 @@ struct domain {
 	unsigned outstanding;	  /* deliveries leased and not settled */
 	bool leaving;		  /* released to another worker: nothing more is leased */
 	uint64_t sources;	  /* bit i: lane i may send its mail, where neither job nor tenant name a pool */
+	uint8_t protection;	  /* the engine's: what its mail demands of a connection */
 	uint64_t routes_until_ms; /* when to ask the DNS again */
 	struct list asking;	  /* on the scheduler's list of questions to put */
 	bool asked;		  /* put, and not answered yet */

@@ -76,10 +76,14 @@ static unsigned add_records(SSL *ssl, const struct tls_demand *demand)
 /* A name may be an address where a route has none; certificates name hosts only (REQUIREMENTS TLS-10). */
 static bool is_name(struct slice host)
 {
-	for (size_t i = 0; i < host.len; i++)
+	bool has_letter = false;
+
+	for (size_t i = 0; i < host.len; i++) {
 		if (host.ptr[i] == '\0' || host.ptr[i] == ':' || host.ptr[i] == '[')
 			return false;
-	return host.len > 0 && host.len < 254;
+		has_letter |= host.ptr[i] != '.' && (host.ptr[i] < '0' || host.ptr[i] > '9');
+	}
+	return has_letter && host.len < 254;
 }
 
 static void set_host(struct tls_stream *stream, const struct tls_demand *demand)
@@ -290,6 +294,7 @@ size_t tls_taken(struct tls_stream *stream, size_t n)
 		memmove(stream->marks, stream->marks + stream->nwire, stream->nmarks * sizeof(*stream->marks));
 	stream->nwire = 0;
 	stream->taken = false;
+	outbuf_free(&stream->wire); /* an idle connection holds no buffer */
 	return plain;
 }
 

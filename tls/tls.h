@@ -15,18 +15,14 @@
  * handshake costs half. */
 #pragma once
 
+#include "nouns.h"
+
 #include "base/outbuf.h"
 
 #include <sys/uio.h>
 
 struct tls;
 struct tls_stream;
-
-/* One TLSA record (RFC 6698 2.1). */
-struct tlsa {
-	uint8_t usage, selector, matching;
-	struct slice data; /* borrowed; binary */
-};
 
 enum tls_check {
 	CHECK_NOTHING, /* anybody: opportunistic */

@@ -48,7 +48,7 @@ static struct lane_limits plain_limits(void)
 
 static struct site *route(struct world *world, const char *domain, const char *site, struct lane_limits limits)
 {
-	struct site_spec spec = {slice_of(site), &limits, 1, UINT64_MAX, world->now_ms + 3600000, false};
+	struct site_spec spec = {slice_of(site), &limits, 1, UINT64_MAX, world->now_ms + 3600000, false, 0};
 
 	return scheduler_routed(world->scheduler, slice_of(domain), &spec, world->now_ms);
 }
@@ -355,7 +355,7 @@ static void unroutable_mail_waits_for_the_dns(void **state)
 {
 	struct world *world = *state;
 	struct lane_limits limits = plain_limits();
-	struct site_spec spec = {SLICE("unroutable a.example"), &limits, 1, UINT64_MAX, world->now_ms + 30000, true};
+	struct site_spec spec = {SLICE("unroutable a.example"), &limits, 1, UINT64_MAX, world->now_ms + 30000, true, 0};
 	struct next next;
 
 	scheduler_routed(world->scheduler, SLICE("a.example"), &spec, world->now_ms);

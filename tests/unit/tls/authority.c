@@ -1,3 +1,4 @@
+/* Certificates by OpenSSL's X509 calls, P-256 because it is quick to make; the server is driven by hand. */
 #include "tests/unit/tls/authority.h"
 
 #include "base/check.h"

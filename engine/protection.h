@@ -1,0 +1,50 @@
+/* Protection: what TLS there is on a connection, what each domain demands, and what is done where the two differ
+ * (RFC 3207, 7672, 8461).
+ *
+ * A connection belongs to a site and serves all its domains, so it is protected as well as its host lets it, and each
+ * message is held against its own domain's demand before MAIL. Nothing that demands protection is ever said without:
+ * that is one test, protection_suffices, in one place. */
+#pragma once
+
+#include "channel.h"
+#include "event.h"
+
+struct conn;
+struct delivery;
+
+/* In order: each is worth what those before it are. */
+#define PROTECTIONS(X)                                                                   \
+	X(PROTECTION_NONE, "none", "anything will do")                                   \
+	X(PROTECTION_ENCRYPTED, "required", "TLS, whoever is at the other end")          \
+	X(PROTECTION_VERIFIED, "verified", "TLS with a certificate for the host's name") \
+	X(PROTECTION_DANE, "dane", "TLS with a certificate that the signed DNS describes")
+
+enum protection {
+#define X(name, text, meaning) name,
+	PROTECTIONS(X)
+#undef X
+};
+
+const char *protection_name(enum protection protection);
+const char *protection_meaning(enum protection protection);
+
+/* What a domain with these limits demands. */
+enum protection protection_demanded(const struct limits *limits);
+/* What a connection to this route is to try: for session_setup. */
+enum session_tls protection_wished(const struct conn *conn);
+/* STARTTLS was taken: the handshake with the host at hand begins. */
+void protection_begin(struct conn *conn);
+/* What the connection has. */
+enum protection protection_of(const struct conn *conn);
+/* For the event: "TLSv1.3 TLS_AES_256_GCM_SHA384 dane", "... unverified", or "none". */
+void protection_write(const struct conn *conn, char text[PROTECTION_TEXT_MAX]);
+
+/* Whether mail to this delivery's domain may be said on the connection. If not, why holds the outcome's text. */
+bool protection_suffices(const struct conn *conn, const struct delivery *delivery);
+/* The outcome of a delivery that may not; its text is in room. */
+enum { PROTECTION_WHY_MAX = 300 };
+struct outcome protection_refusal(const struct conn *conn, const struct delivery *delivery, char *room);
+
+/* The handshake has failed. True if the same host may be tried once more in clear (RFC 7435): nothing demanded more of
+ * it, and the connection is a new one. It is remembered for an hour. */
+bool protection_falls_back(struct conn *conn);
