@@ -1,11 +1,11 @@
-/* Aho and Corasick's automaton over the literals of all phrases, as a table of what comes next for each state and each
- * byte that some literal has: one load a byte of text, however many rules there are. A phrase of several parts keeps
- * where each part was last found after the one before it, so that order and nearness cost no second look.
+/* The literals of all phrases are a tree of bytes, and each word of a text is the beginning of a walk down: most walks
+ * end after a few letters. The tree lies in two short arrays (a double array: the child of node n by byte c is at
+ * base[n] + c, if owner there says n), some 160 kilobytes, so that it stays in the near caches. A phrase of several
+ * parts keeps where each part was last found after the one before it: order and nearness cost no second look.
  *
- * Measured on 120 bytes of reply and 1500 literals: this takes half a microsecond with the folding of the words;
- * Vectorscan takes about as long for the search alone, and would be a megabyte of code and a dependency of which Debian
- * has two; a memmem a literal takes forty times as long. Two megabytes of table are the price; a text touches few lines
- * of it. */
+ * Measured on 200 replies of 86 bytes and 3400 literals: 0.3 µs a reply, made in 6 ms. Vectorscan takes twice as long,
+ * 110 ms to make, and is nine megabytes of library; Aho and Corasick's automaton as a dense table looks at each byte
+ * once, misses the cache at most of them, and takes twice as long too; a memmem for each literal takes 190 µs. */
 #include "smtp/verdict_phrases.h"
 
 #include "base/check.h"
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATES_MAX = 32768, PARTS_MAX = 4096, LITERAL_MAX = 120 };
+enum { NODES_MAX = 49152, PARTS_MAX = 6144, LITERAL_MAX = 120, ROOT = 1, TRIES_MAX = 64 };
 
 /* A literal within a phrase. */
 struct part {
@@ -23,20 +23,19 @@ struct part {
 	bool first, last; /* of its phrase; parts of one phrase have numbers one after the other */
 };
 
-struct state {
-	uint16_t part;	  /* first of those whose literal ends here, 0: none */
-	uint16_t shorter; /* state whose literals end here too, 0: none */
+/* A literal while the book is made. */
+struct literal {
+	uint16_t part;
+	uint8_t len;
+	char text[LITERAL_MAX];
 };
 
 struct phrases {
 	struct part parts[PARTS_MAX]; /* from 1 */
-	unsigned nparts;
-	unsigned nstates, nclasses;
-	uint8_t class_of[256]; /* 0: of no literal */
-	uint16_t *next;	       /* owned: [state * nclasses + class] */
-	struct state *states;  /* owned */
-	/* While it is built: the literals, in a tree with 256 ways. */
-	uint16_t (*tree)[256]; /* owned; NULL when built */
+	unsigned nparts, nnodes;
+	struct literal *literals; /* owned; NULL when built */
+	uint16_t base[NODES_MAX + 256], owner[NODES_MAX + 256];
+	uint16_t part_at[NODES_MAX + 256]; /* first of those whose literal ends at the node, 0: none */
 };
 
 struct phrases *phrases_new(void)
@@ -44,57 +43,31 @@ struct phrases *phrases_new(void)
 	struct phrases *phrases = calloc(1, sizeof(*phrases));
 
 	CHECK(phrases != NULL);
-	phrases->tree = calloc(STATES_MAX, sizeof(*phrases->tree));
-	phrases->states = calloc(STATES_MAX, sizeof(*phrases->states));
-	CHECK(phrases->tree != NULL);
-	CHECK(phrases->states != NULL);
-	phrases->nstates = 1;
-	phrases->nclasses = 1;
+	phrases->literals = calloc(PARTS_MAX, sizeof(*phrases->literals));
+	CHECK(phrases->literals != NULL);
 	return phrases;
-}
-
-/* The literal goes into the tree byte by byte; its end is a state. */
-static unsigned plant(struct phrases *phrases, struct slice literal)
-{
-	unsigned state = 0;
-
-	for (size_t i = 0; i < literal.len; i++) {
-		unsigned char c = (unsigned char)literal.ptr[i];
-		uint16_t *way = &phrases->tree[state][c];
-
-		if (*way == 0) {
-			CHECK(phrases->nstates < STATES_MAX);
-			*way = (uint16_t)phrases->nstates++;
-		}
-		if (phrases->class_of[c] == 0)
-			phrases->class_of[c] = (uint8_t)phrases->nclasses++;
-		state = *way;
-	}
-	return state;
 }
 
 /* As it stands in the text: a whole word has blanks about it, unless a '-' says that it goes on. Words of other
  * scripts are not told apart by blanks. */
-static struct slice literal_of(struct slice part, char *room)
+static void literal_of(struct literal *literal, struct slice part)
 {
-	bool left = part.ptr[0] != '-' && (part.ptr[0] & 0x80) == 0;
-	bool right = part.ptr[part.len - 1] != '-' && (part.ptr[part.len - 1] & 0x80) == 0;
 	size_t len = 0;
 
-	if (part.ptr[0] == '-')
-		part = slice_skip(part, 1);
-	if (part.len > 0 && part.ptr[part.len - 1] == '-')
-		part.len--;
+	CHECK(part.len > 0);
+	bool goes_on = part.ptr[part.len - 1] == '-';
+
+	part = slice_head(part, part.len - goes_on);
 	CHECK(part.len > 0);
 	CHECK(part.len + 2 <= LITERAL_MAX);
-	CHECK(slice_find(part, '-') == part.len); /* it means something at both ends only */
-	if (left)
-		room[len++] = ' ';
-	memcpy(room + len, part.ptr, part.len);
+	CHECK(slice_find(part, '-') == part.len); /* it means something at the end only */
+	if ((part.ptr[0] & 0x80) == 0)
+		literal->text[len++] = ' ';
+	memcpy(literal->text + len, part.ptr, part.len);
 	len += part.len;
-	if (right)
-		room[len++] = ' ';
-	return (struct slice){room, len};
+	if (!goes_on && (part.ptr[part.len - 1] & 0x80) == 0)
+		literal->text[len++] = ' ';
+	literal->len = (uint8_t)len;
 }
 
 static void add_phrase(struct phrases *phrases, unsigned number, struct slice phrase)
@@ -103,19 +76,17 @@ static void add_phrase(struct phrases *phrases, unsigned number, struct slice ph
 
 	CHECK(phrase.len > 0);
 	while (phrase.len > 0) {
-		char room[LITERAL_MAX];
-		struct slice literal = literal_of(slice_trim(slice_until(&phrase, '*')), room);
-		unsigned at = plant(phrases, literal);
-
 		CHECK(phrases->nparts + 1 < PARTS_MAX);
-		phrases->parts[++phrases->nparts] = (struct part){
+		struct literal *literal = &phrases->literals[phrases->nparts++];
+
+		literal->part = (uint16_t)phrases->nparts;
+		literal_of(literal, slice_trim(slice_until(&phrase, '*')));
+		phrases->parts[literal->part] = (struct part){
 			.number = (uint16_t)number,
-			.len = (uint16_t)literal.len,
-			.next = phrases->states[at].part,
+			.len = literal->len,
 			.first = first,
 			.last = phrase.len == 0,
 		};
-		phrases->states[at].part = (uint16_t)phrases->nparts;
 		first = false;
 	}
 }
@@ -124,55 +95,102 @@ void phrases_add(struct phrases *phrases, unsigned number, const char *alternati
 {
 	struct slice rest = slice_of(alternatives);
 
-	CHECK(phrases->tree != NULL);
+	CHECK(phrases->literals != NULL);
 	CHECK(number < PHRASES_RULES_MAX);
 	while (rest.len > 0)
 		add_phrase(phrases, number, slice_trim(slice_until(&rest, '|')));
 }
 
-/* The states in the order of their depth; each takes from the state of its longest proper end what it lacks itself. */
-static void link_states(struct phrases *phrases, uint16_t *order, uint16_t *end_of)
+/* ---- The tree. Literals in the order of their bytes: those with a common beginning stand together. */
+
+static int by_text(const void *left, const void *right)
 {
-	unsigned taken = 0, known = 1;
+	const struct literal *a = left, *b = right;
+	int order = slice_order((struct slice){a->text, a->len}, (struct slice){b->text, b->len});
 
-	while (taken < known) {
-		unsigned state = order[taken++], end = end_of[state];
-		uint16_t *row = phrases->next + (size_t)state * phrases->nclasses;
+	return order ? order : (int)a->part - (int)b->part;
+}
 
-		for (unsigned c = 0; c < 256; c++) {
-			unsigned class = phrases->class_of[c], child = phrases->tree[state][c];
+static unsigned char byte_of(const struct literal *literal, unsigned depth)
+{
+	return (unsigned char)literal->text[depth];
+}
 
-			if (class == 0)
-				continue;
-			unsigned same = state ? phrases->next[(size_t)end * phrases->nclasses + class] : 0;
+/* The literals first to last - 1 go on at this depth; so many different bytes, in their order. */
+static unsigned bytes_after(const struct phrases *phrases, unsigned first, unsigned last, unsigned depth,
+			    unsigned char *bytes)
+{
+	unsigned n = 0;
 
-			row[class] = (uint16_t)(child ? child : same);
-			if (child == 0)
-				continue;
-			end_of[child] = (uint16_t)same;
-			phrases->states[child].shorter =
-				phrases->states[same].part ? (uint16_t)same : phrases->states[same].shorter;
-			order[known++] = (uint16_t)child;
-		}
+	for (unsigned i = first; i < last; i++)
+		if (n == 0 || bytes[n - 1] != byte_of(&phrases->literals[i], depth))
+			bytes[n++] = byte_of(&phrases->literals[i], depth);
+	return n;
+}
+
+/* The first place where all children find room. Looking begins where it is worth while: what lies below has holes, but
+ * too small ones to be looked at again and again. */
+static unsigned room_for(const struct phrases *phrases, const unsigned char *bytes, unsigned n, unsigned *full_below)
+{
+	unsigned begin = *full_below > bytes[0] ? *full_below - bytes[0] : 1;
+
+	for (unsigned base = begin;; base++) {
+		unsigned i = 0;
+
+		CHECK(base < NODES_MAX);
+		while (i < n && phrases->owner[base + bytes[i]] == 0)
+			i++;
+		if (i < n)
+			continue;
+		if (base - begin > TRIES_MAX)
+			*full_below += (base - begin) / 2;
+		return base;
+	}
+}
+
+/* Places the node's children, then theirs; as deep as the longest literal. */
+static void grow(struct phrases *phrases, unsigned node, unsigned first, unsigned last, unsigned depth,
+		 unsigned *full_below)
+{
+	unsigned char bytes[256] = {0};
+	unsigned n;
+
+	for (; first < last && phrases->literals[first].len == depth; first++) {
+		unsigned part = phrases->literals[first].part;
+
+		phrases->parts[part].next = phrases->part_at[node];
+		phrases->part_at[node] = (uint16_t)part;
+	}
+	if (first == last)
+		return;
+	n = bytes_after(phrases, first, last, depth, bytes);
+	phrases->base[node] = (uint16_t)room_for(phrases, bytes, n, full_below);
+	for (unsigned i = 0; i < n; i++)
+		phrases->owner[phrases->base[node] + bytes[i]] = (uint16_t)node;
+	for (unsigned i = 0; i < n; i++) {
+		unsigned end = first, child = phrases->base[node] + bytes[i];
+
+		while (end < last && byte_of(&phrases->literals[end], depth) == bytes[i])
+			end++;
+		phrases->nnodes = child + 1 > phrases->nnodes ? child + 1 : phrases->nnodes;
+		grow(phrases, child, first, end, depth + 1, full_below);
+		first = end;
 	}
 }
 
 void phrases_build(struct phrases *phrases)
 {
-	uint16_t *order = calloc(phrases->nstates, sizeof(*order));
-	uint16_t *end_of = calloc(phrases->nstates, sizeof(*end_of));
+	unsigned full_below = ROOT + 1;
 
-	CHECK(phrases->tree != NULL);
-	phrases->next = calloc((size_t)phrases->nstates * phrases->nclasses, sizeof(*phrases->next));
-	CHECK(order != NULL);
-	CHECK(end_of != NULL);
-	CHECK(phrases->next != NULL);
-	link_states(phrases, order, end_of);
-	free(order);
-	free(end_of);
-	free(phrases->tree);
-	phrases->tree = NULL;
+	CHECK(phrases->literals != NULL);
+	qsort(phrases->literals, phrases->nparts, sizeof(*phrases->literals), by_text);
+	phrases->owner[ROOT] = UINT16_MAX; /* nobody's child, and not free */
+	grow(phrases, ROOT, 0, phrases->nparts, 0, &full_below);
+	free(phrases->literals);
+	phrases->literals = NULL;
 }
+
+/* ---- Finding. */
 
 /* Part p is found, and ends at the offset. */
 static void on_part(const struct phrases *phrases, unsigned p, size_t end, uint16_t *ends, struct phrases_found *found)
@@ -191,32 +209,38 @@ static void on_part(const struct phrases *phrases, unsigned p, size_t end, uint1
 		found->bits[part->number / 64] |= UINT64_C(1) << (part->number % 64);
 }
 
-void phrases_find(const struct phrases *phrases, const struct verdict_words *words, struct phrases_found *found)
+/* Down the tree from one place of the text. */
+static void walk(const struct phrases *phrases, const struct verdict_words *words, size_t at, uint16_t *ends,
+		 struct phrases_found *found)
 {
-	uint16_t ends[PARTS_MAX];
-	unsigned state = 0;
+	unsigned node = ROOT;
 
-	CHECK(phrases->tree == NULL);
-	memset(ends, 0, (phrases->nparts + 1) * sizeof(ends[0]));
-	*found = (struct phrases_found){0};
-	for (size_t i = 0; i < words->len; i++) {
-		unsigned class = phrases->class_of[(unsigned char)words->text[i]];
+	while (at < words->len) {
+		unsigned child = phrases->base[node] + (unsigned char)words->text[at++];
 
-		state = phrases->next[(size_t)state * phrases->nclasses + class];
-		for (unsigned s = phrases->states[state].part ? state : phrases->states[state].shorter; s;
-		     s = phrases->states[s].shorter)
-			for (unsigned p = phrases->states[s].part; p; p = phrases->parts[p].next)
-				on_part(phrases, p, i + 1, ends, found);
+		if (phrases->owner[child] != node)
+			return;
+		node = child;
+		for (unsigned p = phrases->part_at[node]; p; p = phrases->parts[p].next)
+			on_part(phrases, p, at, ends, found);
 	}
 }
 
-size_t phrases_states(const struct phrases *phrases)
+void phrases_find(const struct phrases *phrases, const struct verdict_words *words, struct phrases_found *found)
 {
-	return phrases->nstates;
+	uint16_t ends[PARTS_MAX];
+
+	CHECK(phrases->literals == NULL);
+	memset(ends, 0, (phrases->nparts + 1) * sizeof(ends[0]));
+	*found = (struct phrases_found){0};
+	for (size_t i = 0; i < words->len; i++)
+		if (words->text[i] == ' ' || (unsigned char)words->text[i] >= 0xC0)
+			walk(phrases, words, i, ends, found);
 }
 
 size_t phrases_bytes(const struct phrases *phrases)
 {
-	return sizeof(*phrases) +
-	       phrases->nstates * (phrases->nclasses * sizeof(*phrases->next) + sizeof(*phrases->states));
+	size_t node = sizeof(phrases->base[0]) + sizeof(phrases->owner[0]) + sizeof(phrases->part_at[0]);
+
+	return phrases->nnodes * node + phrases->nparts * sizeof(struct part);
 }

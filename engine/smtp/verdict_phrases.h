@@ -1,7 +1,7 @@
 /* Many phrases looked for at once in the words of a reply.
  *
  *     user unknown        these whole words, one after the other
- *     reject-             a word that begins so; "-konto" one that ends so
+ *     reject-             a word that begins so
  *     user * unknown      both, in this order, not far apart
  *     a|b                 either
  *
@@ -32,6 +32,5 @@ void phrases_add(struct phrases *phrases, unsigned number, const char *alternati
 void phrases_build(struct phrases *phrases);
 void phrases_find(const struct phrases *phrases, const struct verdict_words *words, struct phrases_found *found);
 
-/* Memory and size, for who measures. */
-size_t phrases_states(const struct phrases *phrases);
+/* Memory that finding goes through, for who measures. */
 size_t phrases_bytes(const struct phrases *phrases);

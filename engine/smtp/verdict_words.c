@@ -32,10 +32,10 @@ static bool is_foreign(char c)
 	return (unsigned char)c >= 0x80;
 }
 
-/* What may stand in the local part of an address unquoted (RFC 5322 atext and the dot). */
-static bool is_atom(char c)
+/* A mark that may stand in the local part of an address unquoted (RFC 5322 atext and the dot). */
+static bool is_atom_mark(char c)
 {
-	return is_plain(c) || is_foreign(c) || (c != '\0' && strchr("!#$%&*+-/=?^_`{|}~.", c));
+	return c > ' ' && !strchr("\"'(),:;<>@[\\]", c);
 }
 
 static void put_break(struct verdict_words *words)
@@ -75,7 +75,7 @@ static void put_mark(struct verdict_words *words, struct slice rest)
 
 	if (!email)
 		put_break(words);
-	if (!is_atom(rest.ptr[0]))
+	if (!is_atom_mark(rest.ptr[0]))
 		words->run = words->len;
 }
 
@@ -214,7 +214,8 @@ static size_t put_number(struct verdict_words *words, unsigned code, struct slic
 
 	if (len == 0 && is_digit(rest.ptr[0])) {
 		len = dotted(rest, &numbers);
-		if (len > 0 && numbers == 3 && rest.ptr[1] == '.' && strchr("245", rest.ptr[0]) &&
+		if (len > 0 && numbers == 3 && rest.ptr[1] == '.' &&
+		    (rest.ptr[0] == '2' || rest.ptr[0] == '4' || rest.ptr[0] == '5') &&
 		    (before != '-' || (words->len > 1 && is_digit(words->text[words->len - 2])))) {
 			if (words->enhanced.len == 0 && rest.ptr[0] == (char)('0' + code / 100))
 				words->enhanced = slice_head(rest, len);
