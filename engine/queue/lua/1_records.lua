@@ -86,10 +86,18 @@ local function lists_index(q, lists)
 	if #bulk > 0 then call('ZADD', q.B .. ':index', unpack(bulk)) end
 end
 
--- Lists that were not empty are told of apart: their expiry hardly ever changes, and then the AOF is told nothing.
+-- Lists that were not empty are told of apart. They have an expiry already, and mostly none of all is later than the
+-- earliest of what comes now: then theirs stays. If there is a later one, it hardly ever changes, and then the AOF is
+-- told nothing.
+local function push_expiry(q, earliest, later)
+	if #later == 0 then return end
+	local last = call('ZREVRANGE', q.B .. ':expiry', 0, 0, 'WITHSCORES')[2]
+	if not last or earliest < tonumber(last) then call('ZADD', q.B .. ':expiry', 'LT', unpack(later)) end
+end
+
 local function push_write(q, push, command)
 	local prefix, lists, expires = q.B .. ':list:', push.lists, push.expires
-	local fresh, first, later, total, ms, text = {}, {}, {}, 0, nil, nil
+	local fresh, first, later, total, earliest, ms, text = {}, {}, {}, 0, huge, nil, nil
 	if push.n == 0 then return end
 	for i = 1, push.n do
 		local list, records = lists[i], push.records[i]
@@ -100,12 +108,13 @@ local function push_write(q, push, command)
 		end
 		if expires[i] ~= ms then
 			ms, text = expires[i], ('%.0f'):format(expires[i])
+			earliest = min(earliest, ms)
 		end
 		local n = #expiry
 		expiry[n + 1], expiry[n + 2] = text, list
 	end
 	call('INCRBY', q.B .. ':ready', total)
-	if #later > 0 then call('ZADD', q.B .. ':expiry', 'LT', unpack(later)) end
+	push_expiry(q, earliest, later)
 	if #fresh > 0 then
 		call('ZADD', q.B .. ':expiry', 'LT', unpack(first))
 		lists_index(q, fresh)
