@@ -81,7 +81,7 @@
 -- the bit, whoever sends it: a delivered message is a fact about the world. If the record is elsewhere by then (its
 -- lease was reaped), it stays there dead, is no longer counted, and is dropped by whoever meets it: B:strays says that
 -- there are any, so that leasing looks at bits only then. All else is for the engine that holds the shard.
-local VERSION = 5
+local VERSION = 6
 
 local LEASE_LISTS_MAX, LEASE_RECORDS_MAX, BATCH_MAX, EXPAND_MAX = 64, 256, 256, 1000
 local SUBMIT_ENTRIES_MAX, SUBMIT_JOB_MAX, SUBMIT_RAW_MAX = 100000, 8 * 1048576, 26 * 1048576
@@ -110,12 +110,12 @@ local JOB_PUBLIC = { 'state', 'total', 'queued', 'deferred', 'held', 'delivered'
 -- written for speed: this is PUC Lua, where a call costs more than ten table accesses, a number handed to Redis more
 -- than a string (it is printed first), and each byte of a string made here a nanosecond (it is hashed).
 local call, byte, char, sub, find, rep, concat, sort, unpack, floor, min, max, huge, tonumber, pairs, ipairs
-local read, write, quote
+local read, write, quote, format
 local function bind()
 	call, byte, char, sub, find, rep = redis.call, string.byte, string.char, string.sub, string.find, string.rep
 	concat, sort, floor, min, max, huge = table.concat, table.sort, math.floor, math.min, math.max, math.huge
 	unpack, tonumber, pairs, ipairs = _G.unpack, _G.tonumber, _G.pairs, _G.ipairs
-	read, write, quote = struct.unpack, struct.pack, cjson.encode
+	read, write, quote, format = struct.unpack, struct.pack, cjson.encode, string.format
 	for i = 0, LEASE_RECORDS_MAX - 1 do POSITION[('%d'):format(i)] = i end
 end
 
@@ -144,30 +144,40 @@ local function turn_name(q)
 	return q.stamp .. '.' .. q.made
 end
 
--- The job as this turn knows it: its counters as they were, and what changed; nil if there is none.
+-- The job as this turn knows it: its counters as they were, and what changed; nil if there is none. Only what
+-- settling needs is fetched: for most jobs of a call no more is asked, and a dozen values cost more than an event.
 local function job_get(q, tenant, id)
 	local name = tenant .. ':' .. id
 	local job = q.jobs[name]
 	if job ~= nil then return job or nil end
 	local key = q.B .. ':job:' .. name
-	local was = call('HMGET', key, 'total', 'cursor', 'accept', 'finished', unpack(COUNTERS))
-	if not was[1] then
+	local found = call('HMGET', key, 'accept', 'queued', 'delivered')
+	if not found[1] then
 		q.jobs[name] = false
 		return nil
 	end
 	job = { name = name, key = key, id = id, tenant = tenant, bits = q.B .. ':bits:' .. name,
-		waits = q.B .. ':waits:' .. name, total = was[1], cursor = was[2], accept = was[3], finished = was[4],
-		was = was, change = {}, strays = 0 }
+		waits = q.B .. ':waits:' .. name, accept = found[1], was = { queued = found[2], delivered = found[3] },
+		change = {}, strays = 0 }
 	q.jobs[name] = job
 	return job
+end
+
+-- The rest of it: total, cursor, finished, all counters.
+local function job_rest(job)
+	if job.total then return end
+	local found = call('HMGET', job.key, 'total', 'cursor', 'finished', unpack(COUNTERS))
+	job.total, job.cursor, job.finished, job.cursor_was = found[1], found[2], found[3], found[2]
+	for i = 1, #COUNTERS do job.was[COUNTERS[i]] = found[3 + i] end
 end
 
 local function job_count(job, counter, change)
 	job.change[counter] = (job.change[counter] or 0) + change
 end
 
-local function job_counter(job, i)
-	return job.was[4 + i] + (job.change[COUNTERS[i]] or 0)
+local function job_counter(job, counter)
+	if not job.was[counter] then job_rest(job) end
+	return job.was[counter] + (job.change[counter] or 0)
 end
 
 local function event_add(q, type, job, to, data)
@@ -189,7 +199,7 @@ local function job_finish(q, job)
 	if job.tags and job.tags ~= '' then data[2] = ',"tags":' .. job.tags end
 	data[#data + 1] = ',"total":' .. job.total
 	for i = #PLACES + 1, #COUNTERS do
-		data[#data + 1] = ',"' .. COUNTERS[i] .. '":' .. job_counter(job, i)
+		data[#data + 1] = ',"' .. COUNTERS[i] .. '":' .. job_counter(job, COUNTERS[i])
 	end
 	event_add(q, 'finished', job.id, '', concat(data) .. '}')
 	call('ZREM', q.B .. ':jobs', job.name)
@@ -200,21 +210,18 @@ end
 
 -- All of it was expanded, and nothing of it is anywhere.
 local function job_is_over(job)
-	if job.finished or job.cursor ~= job.total then return false end
-	for i = 1, #PLACES do
-		if job_counter(job, i) ~= 0 then return false end
-	end
-	return true
+	if job_counter(job, 'queued') ~= 0 then return false end
+	job_rest(job)
+	return not job.finished and job.cursor == job.total and job_counter(job, 'deferred') == 0 and
+		job_counter(job, 'held') == 0
 end
 
 local function job_write(q, job)
 	local set, n = {}, 0
-	for i = 1, #COUNTERS do
-		if job.change[COUNTERS[i]] then
-			set[n + 1], set[n + 2], n = COUNTERS[i], job_counter(job, i), n + 2
-		end
+	for counter in pairs(job.change) do
+		set[n + 1], set[n + 2], n = counter, format('%d', job_counter(job, counter)), n + 2
 	end
-	if job.cursor ~= job.was[2] then
+	if job.cursor ~= job.cursor_was then
 		set[n + 1], set[n + 2], n = 'cursor', job.cursor, n + 2
 	end
 	local over = job_is_over(job)

@@ -107,6 +107,7 @@ local function expand(B, args)
 	if not job then
 		return fail('NOJOB ' .. args[1] .. ':' .. args[2] .. ' has not begun, or was finished long ago')
 	end
+	job_rest(job)
 	local cursor, total = tonumber(job.cursor), tonumber(job.total)
 	if from ~= cursor or from == to then return cursor end
 	if to < from or to > total or to - from > EXPAND_MAX or #args ~= 4 + 5 * (to - from) then

@@ -170,10 +170,20 @@ local function item_wrong(args, at, verb)
 	return nil
 end
 
--- Goes through the items once: where each begins, its job, the commands for its bit, its lease. Writes nothing.
+-- A job that items name: what its bits are asked and told is gathered for one command. False if there is none.
+local function settle_job(s, tenant, id)
+	local job = job_get(s, tenant, id)
+	if job and not job.ops then
+		job.ops, job.nops, job.next = {}, 0, 0
+		s.settled[#s.settled + 1] = job
+	end
+	return job or false
+end
+
+-- Goes through the items once: where each begins, its job, its bit, its lease. Writes nothing.
 local function settle_plan(s, args)
 	local starts, jobs, leases, names, indexes, n, at = s.starts, s.of, s.leases, {}, {}, 0, 3
-	local tenant, id, job, lease
+	local tenants, known, tenant, id, job, lease = {}, nil, nil, nil, nil, nil
 	local last = #args
 	while at <= last do
 		local verb, index, wrong = args[at + 2], args[at + 5], nil
@@ -185,12 +195,17 @@ local function settle_plan(s, args)
 			return wrong or
 				'SHAPE expected at most ' .. BATCH_MAX .. ' items; found ' .. last - 2 .. ' arguments'
 		end
-		if id ~= args[at + 4] or tenant ~= args[at + 3] then
-			tenant, id = args[at + 3], args[at + 4]
-			job = job_get(s, tenant, id) or false
-			if job and not job.ops then
-				job.ops, job.nops, job.next = {}, 0, 0
-				s.settled[#s.settled + 1] = job
+		if tenant ~= args[at + 3] then
+			tenant, id = args[at + 3], nil
+			known = tenants[tenant] or {}
+			tenants[tenant] = known
+		end
+		if id ~= args[at + 4] then
+			id = args[at + 4]
+			job = known[id]
+			if job == nil then
+				job = settle_job(s, tenant, id)
+				known[id] = job
 			end
 		end
 		n = n + 1
@@ -236,7 +251,7 @@ end
 local function settle_events(s, args, at, before)
 	local id, type, to = args[at + 4], args[at + 6], args[at + 7]
 	if before then event_add(s, args[before], id, to, args[before + 1]) end
-	if type ~= '' then event_add(s, type, id, to, args[at + 8]) end
+	if type ~= '' then call('XADD', s.events, '*', 'type', type, 'job', id, 'to', to, 'data', args[at + 8]) end
 end
 
 local function settle_final(s, args, at, job, was)
