@@ -234,6 +234,8 @@ static bool server_spawn(struct server *server, int lock, char *why)
 			"noeviction",
 			"--auto-aof-rewrite-min-size",
 			"1gb",
+			"--latency-tracking", /* a histogram of every command, those of functions too: 3 % */
+			"no",
 			"--daemonize",
 			"no",
 			"--logfile",
