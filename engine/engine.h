@@ -6,6 +6,7 @@
 
 #include "axes.h"
 #include "config.h"
+#include "warm_ups.h"
 
 #include "base/stat.h"
 #include "queue/keeper.h"
@@ -20,6 +21,7 @@ struct engine {
 	const struct config *config; /* at the start; workers hold the current one */
 	struct stats stats;
 	struct axes axes;
+	struct warm_ups warm_ups;
 	struct keeper *keeper;
 	struct controls *controls;   /* NULL: nobody controls (tests/sim) */
 	struct directory *directory; /* NULL: nobody asks for it */

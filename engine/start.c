@@ -128,6 +128,19 @@ bool start_keeper(struct start *start, bool (*wanted)(void))
 	return true;
 }
 
+bool start_warm_ups(struct start *start)
+{
+	char why[RING_WHY_MAX];
+	struct redisContext *redis = redis_sync_open(&start->engine.redis, REDIS_MS, why);
+	bool ok = redis && warm_ups_read(&start->engine.warm_ups, redis, start->engine.config->redis.prefix);
+
+	if (redis && !ok)
+		redis_sync_why(redis, NULL, why);
+	if (redis)
+		redisFree(redis);
+	return ok || start_failed(start, 3, "reading what young sources have sent today", why);
+}
+
 bool start_intake(struct start *start)
 {
 	start->intake =
@@ -166,5 +179,6 @@ void start_undo(struct start *start)
 	if (start->state)
 		state_close(start->state);
 	axes_free(&start->engine.axes);
+	warm_ups_free(&start->engine.warm_ups);
 	outbuf_free(&start->begun);
 }

@@ -78,12 +78,25 @@ static unsigned weight_of(const struct config *config, struct slice pool_name, c
 struct plan {
 	struct worker *worker;
 	const struct config *config;
-	struct slice domain, site; /* site: as configured; empty: none */
+	struct slice domain, name; /* name: of its site */
+	struct slice site;	   /* as configured; empty: none */
 	struct limits limits;	   /* of any source */
 	struct target *target;
 	struct lane_limits lanes[CONFIG_SOURCES_MAX];
 	unsigned nlanes;
 };
+
+/* A young source, and who sends what is over for it. */
+static void plan_warm_up(const struct plan *plan, const struct config_source *source, struct lane_limits *lane)
+{
+	struct worker *worker = plan->worker;
+	uint64_t now_ms = worker_now_ms(worker);
+
+	lane->warm_up = warm_ups_find(&worker->engine->warm_ups, source, plan->name,
+				      (int64_t)(worker_wall_ms(worker) - now_ms));
+	if (lane->warm_up && warm_up_is_on(lane->warm_up, now_ms))
+		lane->overflow = axes_pool(plan->config, source->warm_up.overflow);
+}
 
 static void plan_lane(struct plan *plan, unsigned slot)
 {
@@ -99,6 +112,7 @@ static void plan_lane(struct plan *plan, unsigned slot)
 	lane->budgets[1] = &plan->target->total;
 	lane->nbudgets = 2;
 	lane->connects = axes_connects(axes, slot);
+	plan_warm_up(plan, source, lane);
 	lane->weight = weight_of(plan->config, limits.pool, source);
 	lane->ended = !plan->config->slots[slot].is_used;
 	plan->target->sources[slot] = source;
@@ -141,12 +155,13 @@ struct site *target_site(struct worker *worker, struct slice domain, struct rout
 	plan.site = configured ? configured->name : SLICE_NONE;
 	plan.limits = config_limits(plan.config, domain, plan.site, SLICE_NONE, NULL);
 	home_site_name(plan.config, domain, routes, &name);
-	site = site_named(worker, outbuf_slice(&name));
+	plan.name = outbuf_slice(&name);
+	site = site_named(worker, plan.name);
 	plan.target = site ? site->target : calloc(1, sizeof(*plan.target));
 	CHECK(plan.target != NULL);
 	plan_lanes(&plan, site);
 	struct site_spec spec = {
-		.name = outbuf_slice(&name),
+		.name = plan.name,
 		.limits = plan.lanes,
 		.nlanes = plan.nlanes,
 		.sources = axes_pool(plan.config, plan.limits.pool),

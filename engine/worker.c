@@ -57,6 +57,8 @@ static void on_second(struct timer *timer, uint64_t now_ms)
 	outbuf_free(&status);
 	scheduler_pause(worker->scheduler, worker->redis_away || worker->draining || worker->fenced ||
 						   keeper_level(worker->engine->keeper) == KEEPER_FULL);
+	if (worker->number == 0)
+		warm_ups_write(&worker->engine->warm_ups, queue_notes(worker->queue));
 	mailings_age(worker, now_ms);
 	if (now_ms / 1000 % 60 == 0) {
 		hosts_age(worker, now_ms);
@@ -210,6 +212,8 @@ static bool drain_step(struct worker *worker)
 	if (worker->conns.taken || ((worker->deliveries.taken || worker->nasked) && !late))
 		return false;
 	worker->closing_queue = true;
+	if (worker->number == 0)
+		warm_ups_write(&worker->engine->warm_ups, queue_notes(worker->queue));
 	queue_close(worker->queue, now_ms + CLOSE_MS, on_queue_closed, worker);
 	return worker->queue_closed;
 }

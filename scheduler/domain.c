@@ -126,13 +126,24 @@ void book_forget_list(struct scheduler *scheduler, struct ready *list)
 	book_forget_domain(scheduler, domain);
 }
 
+/* And those who send what is over for one of them. */
+static uint64_t with_overflow(const struct site *site, uint64_t sources)
+{
+	uint64_t all = sources;
+
+	for (unsigned i = 0; site && i < site->nlanes; i++)
+		if (sources >> i & 1)
+			all |= site->lanes[i]->limits.overflow;
+	return all;
+}
+
 /* The nearest that says it: the job, else the tenant, else the domain; 0 says nothing. */
 static uint64_t sources_of(const struct ready *list)
 {
 	uint64_t sources = list->tenant->terms.sources ? list->tenant->terms.sources : list->domain->sources;
 
 	sources = list->pool ? list->pool : sources;
-	return sources ? sources : UINT64_MAX;
+	return with_overflow(list->domain->site, sources ? sources : UINT64_MAX);
 }
 
 void book_queue_list(struct scheduler *scheduler, struct ready *list)

@@ -32,6 +32,7 @@ struct lane_limits {
 	uint64_t expires_after_ms; /* since it was queued, where its job does not say; 0: its record says */
 	unsigned weight;	   /* of its source in the pool */
 	unsigned reserved;	   /* connections kept for transactional mail */
+	uint64_t overflow;	   /* bit i: lane i sends what is over while the source is warmed up */
 	struct warm_up *warm_up;   /* borrowed; NULL: none */
 	bool learning;		   /* inside these limits; off: they are all there is */
 	bool ended;		   /* its source is gone from the configuration: nothing new goes out on it */

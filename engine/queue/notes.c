@@ -108,3 +108,17 @@ void notes_order(struct notes *notes, struct slice what, struct slice match, str
 	      9);
 	errand_send(notes->errands, errand);
 }
+
+void notes_put(struct notes *notes, struct slice hash, struct slice field, struct slice value)
+{
+	struct errand *errand = note_begin(notes);
+
+	if (!errand)
+		return;
+	outbuf_reset(&notes->words);
+	outbuf_add(&notes->words, notes->shard->base);
+	outbuf_byte(&notes->words, ':');
+	outbuf_add(&notes->words, hash);
+	words(errand, (struct slice[]){SLICE("HSET"), outbuf_slice(&notes->words), field, value}, 4);
+	errand_send(notes->errands, errand);
+}

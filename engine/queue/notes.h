@@ -29,5 +29,7 @@ enum { NOTES_MAX = 10000 };
 void notes_suppress(struct notes *notes, const struct suppression_verdict *verdict);
 /* An event that belongs to no job. data: a JSON object. */
 void notes_event(struct notes *notes, struct slice type, struct slice data);
+/* A field of a HASH of the shard, named by what follows the shard's own name ("warm"). */
+void notes_put(struct notes *notes, struct slice hash, struct slice field, struct slice value);
 /* An entry of the control stream, as an operator would add it. match: a JSON object. */
 void notes_order(struct notes *notes, struct slice what, struct slice match, struct slice by);
