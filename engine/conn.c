@@ -1,8 +1,9 @@
 /* Every event of a connection ends in conn_turn, which gives and takes transactions, sends what the session says, and
- * sets the one timer. A connection that could not be used moves on to the next route by itself; only when no route is
- * left does the lane hear that its site is unreachable. */
+ * sets the one timer. A connection that could not be used tells the scheduler so and asks it for another exchanger;
+ * only when the whole lane has to rest does a delivery bear the news. */
 #include "conn.h"
 
+#include "approach.h"
 #include "protection.h"
 #include "target.h"
 
@@ -16,9 +17,10 @@ static void conn_try(struct conn *conn);
 static void conn_turn(struct conn *conn);
 static void conn_exchange(struct conn *conn);
 
-static void report(struct conn *conn, enum report_kind kind, uint64_t delay_ms, struct slice why)
+void conn_report(struct conn *conn, enum report_kind kind, uint64_t delay_ms, struct slice why)
 {
-	struct report report = {.kind = kind, .idle = conn->idle, .delay_ms = delay_ms, .why = why};
+	struct report report = {
+		.kind = kind, .exchanger = conn->exchanger, .idle = conn->idle, .delay_ms = delay_ms, .why = why};
 
 	scheduler_report(conn->worker->scheduler, conn->lane, &report, worker_now_ms(conn->worker));
 }
@@ -29,44 +31,6 @@ struct slice conn_mx(const struct conn *conn)
 
 	return conn->route < routes->nroutes && routes->nhosts ? routes->hosts[routes->route[conn->route].host]
 							       : SLICE_NONE;
-}
-
-/* Why the route at hand did not work, in our own words. */
-static void conn_failed(struct conn *conn, enum category category, const char *enhanced, const char *what, int error)
-{
-	char remote[ADDRESS_TEXT_MAX];
-
-	snprintf(conn->failure_text, sizeof(conn->failure_text), "%s %s: %s", what,
-		 address_text(&conn->routes->route[conn->route].address, remote).ptr,
-		 error ? strerror(error) : "no answer in time");
-	conn->failure = (struct outcome){
-		.verdict = {.action = ACTION_ELSEWHERE, .scope = SCOPE_SITE, .category = category},
-		.stage = STAGE_CONNECT,
-		.origin = ORIGIN_LOCAL,
-		.attempted = true,
-		.text = slice_of(conn->failure_text),
-	};
-	memcpy(conn->failure.enhanced, enhanced, strlen(enhanced) + 1);
-	if (conn->host)
-		host_failed(conn->host, worker_now_ms(conn->worker));
-}
-
-/* The session was over before it was ready: what the server said, kept beyond the session. */
-static void conn_refused(struct conn *conn)
-{
-	conn->failure = *session_outcome(&conn->session);
-	struct slice text = slice_head(conn->failure.text, sizeof(conn->failure_text) - 1);
-
-	if (text.len)
-		memcpy(conn->failure_text, text.ptr, text.len);
-	conn->failure_text[text.len] = '\0';
-	conn->failure.text = (struct slice){conn->failure_text, text.len};
-	conn->failure.attempted = true;
-	if (conn->failure.verdict.action == ACTION_DELIVERED || conn->failure.verdict.action == ACTION_NEVER)
-		conn->failure.verdict.action = ACTION_ELSEWHERE;
-	conn->once_more = session_found_window_broken(&conn->session) || protection_falls_back(conn);
-	if (!conn->once_more)
-		host_failed(conn->host, worker_now_ms(conn->worker));
 }
 
 static void conn_free(struct conn *conn)
@@ -81,32 +45,17 @@ static void conn_free(struct conn *conn)
 	pool_give(&conn->worker->conns, conn);
 }
 
-/* No route is left: one delivery bears the news, the lane rests. */
 static void conn_give_up(struct conn *conn)
 {
-	struct worker *worker = conn->worker;
-	uint64_t delay_ms = (uint64_t)conn->failure.verdict.retry_after_s * 1000;
-
-	if (conn->failure.attempted) {
-		stat_add(worker->stats, STAT_REFUSED, 1);
-		delivery_unreachable(conn->lane, &conn->failure, conn);
-		report(conn, REPORT_UNREACHABLE, delay_ms, conn->failure.text);
-	} else {
-		report(conn, REPORT_UNOPENED, 0, SLICE_NONE);
-		report(conn, REPORT_SLOWER, 1000, SLICE("this machine could not open a connection"));
-	}
+	approach_end(conn);
 	conn_free(conn);
 }
 
-/* A host that failed the probe of a window takes mail one message at a time, one whose TLS does not work may take it
- * in clear: it is asked again, at once and once, for that is remembered. That greeting does not count. */
-static void conn_next_route(struct conn *conn)
+/* An open one was thrown out before it could deliver anything, without a word about mail: there are too many of us. */
+static void conn_thrown_out(struct conn *conn)
 {
-	if (conn->once_more)
-		conn->greeted--;
-	else
-		conn->route++;
-	conn->once_more = false;
+	if (session_end(&conn->session) == SESSION_421 && conn->given && !conn->accepted && !conn->refused)
+		conn_report(conn, REPORT_CROWDED, 0, session_outcome(&conn->session)->text);
 }
 
 static void on_closed(struct op *op, int result)
@@ -118,13 +67,12 @@ static void on_closed(struct op *op, int result)
 	conn_exchange(conn); /* what the session kept while the kernel was still reading it */
 	if (conn->opened) {
 		stat_take(conn->worker->stats, STAT_OPEN, 1);
-		report(conn, REPORT_CLOSED, 0, SLICE_NONE);
+		conn_thrown_out(conn);
+		conn_report(conn, REPORT_CLOSED, 0, SLICE_NONE);
 		conn_free(conn);
 		return;
 	}
-	conn_next_route(conn);
-	if (conn->failure.attempted && conn->tried < CONN_ADDRESSES_MAX && conn->greeted < CONN_SESSIONS_MAX &&
-	    !conn->worker->draining)
+	if (approach_again(conn) && !conn->worker->draining)
 		conn_try(conn);
 	else
 		conn_give_up(conn);
@@ -193,7 +141,7 @@ static const struct channel_owner channel_owner = {
  * swallowed as it should be; so the probe needs an address that nobody can have (DESIGN: the ladder). */
 static struct slice probe_address(struct conn *conn)
 {
-	struct list *link = list_first(&conn->lane->ready);
+	struct list *link = lane_first(conn->lane);
 
 	if (conn->limits.window_max <= 1 || conn->host->window_proved || !link)
 		return SLICE_NONE;
@@ -246,8 +194,22 @@ static void on_connected(struct op *op, int result)
 	if (result == -EMFILE || result == -EADDRNOTAVAIL || result == -ENOBUFS)
 		conn->failure = (struct outcome){.text = SLICE("our own limits")};
 	else
-		conn_failed(conn, CATEGORY_NETWORK, "4.4.1", "connecting to", -result);
+		approach_failed(conn, CATEGORY_NETWORK, "4.4.1", "connecting to", -result);
 	conn_close(conn);
+}
+
+/* It said nothing for a while: it stays if the lane will have something for it soon. */
+static void conn_idled(struct conn *conn, uint64_t now_ms)
+{
+	enum lane_wait wait;
+	uint64_t own_ms = lane_next_ms(conn->lane, &wait, now_ms);
+	uint64_t next_ms = exchanger_next_ms(conn->exchanger, now_ms);
+
+	next_ms = own_ms > next_ms ? own_ms : next_ms;
+	if (conn->lane->nready && next_ms > now_ms && next_ms < now_ms + CONN_PATIENCE_MS)
+		conn->idle_until_ms = next_ms + CONN_IDLE_MS;
+	else
+		session_quit(&conn->session, now_ms);
 }
 
 static void on_timer(struct timer *timer, uint64_t now_ms)
@@ -255,7 +217,7 @@ static void on_timer(struct timer *timer, uint64_t now_ms)
 	struct conn *conn = LIST_OWNER(timer, struct conn, timer);
 
 	if (conn->state == CONN_CONNECTING) {
-		conn_failed(conn, CATEGORY_TIMEOUT, "4.4.1", "connecting to", 0);
+		approach_failed(conn, CATEGORY_TIMEOUT, "4.4.1", "connecting to", 0);
 		conn_close(conn);
 		return;
 	}
@@ -264,25 +226,8 @@ static void on_timer(struct timer *timer, uint64_t now_ms)
 	if (deadline_ms && deadline_ms <= now_ms)
 		session_expire(&conn->session, now_ms);
 	else if (conn->idle && conn->idle_until_ms <= now_ms)
-		session_quit(&conn->session, now_ms);
+		conn_idled(conn, now_ms);
 	conn_turn(conn);
-}
-
-/* The next route to try: one that is not known to be silent, else, at first, any. */
-static bool choose_route(struct conn *conn)
-{
-	const struct routes *routes = conn->routes;
-	uint64_t now_ms = worker_now_ms(conn->worker);
-
-	for (unsigned i = conn->route; i < routes->nroutes; i++)
-		if (!host_is_dead(conn->worker, &routes->route[i].address, now_ms)) {
-			conn->route = i;
-			return true;
-		}
-	if (conn->tried > 0 || routes->nroutes == 0)
-		return false;
-	conn->route = 0;
-	return true;
 }
 
 static void conn_try(struct conn *conn)
@@ -290,15 +235,12 @@ static void conn_try(struct conn *conn)
 	struct worker *worker = conn->worker;
 	const struct target *target = target_of(conn->lane->site);
 
-	if (!choose_route(conn)) {
+	if (!approach_begin(conn)) {
 		conn_give_up(conn);
 		return;
 	}
 	const struct address *to = &conn->routes->route[conn->route].address;
 
-	if (conn->host)
-		host_release(worker, conn->host);
-	conn->host = host_hold(worker, to);
 	address_ip_text(to, conn->remote);
 	conn->state = CONN_CONNECTING;
 	conn->tried++;
@@ -308,7 +250,7 @@ static void conn_try(struct conn *conn)
 	ring_timer(worker->ring, &conn->timer, worker_now_ms(worker) + (uint64_t)target->connect_s * 1000);
 }
 
-void conn_open(struct worker *worker, struct lane *lane)
+void conn_open(struct worker *worker, struct lane *lane, struct exchanger *exchanger)
 {
 	const struct target *target = target_of(lane->site);
 	struct conn *conn = pool_take(&worker->conns);
@@ -316,6 +258,7 @@ void conn_open(struct worker *worker, struct lane *lane)
 	CHECK(conn != NULL); /* the scheduler has as many slots as this pool */
 	conn->worker = worker;
 	conn->lane = lane;
+	conn->exchanger = exchanger;
 	conn->routes = routes_keep(target->routes);
 	conn->source = target->sources[lane->source];
 	conn->number = ++worker->connections;
@@ -336,9 +279,9 @@ static void conn_set_idle(struct conn *conn, bool idle)
 	list_remove(&conn->idle_link);
 	if (idle) {
 		conn->idle_until_ms = worker_now_ms(conn->worker) + CONN_IDLE_MS;
-		list_push_front(&conn->lane->idlers, &conn->idle_link); /* the warmest first */
+		list_push_front(&conn->exchanger->idlers, &conn->idle_link); /* the warmest first */
 	}
-	report(conn, idle ? REPORT_IDLE : REPORT_BUSY, 0, SLICE_NONE);
+	conn_report(conn, idle ? REPORT_IDLE : REPORT_BUSY, 0, SLICE_NONE);
 }
 
 /* Greeted, and through EHLO: it counts as open. */
@@ -349,8 +292,8 @@ static void conn_set_opened(struct conn *conn)
 	stat_add(conn->worker->stats, STAT_OPEN, 1);
 	conn->idle = true;
 	conn->idle_until_ms = worker_now_ms(conn->worker) + CONN_IDLE_MS;
-	list_push_front(&conn->lane->idlers, &conn->idle_link);
-	report(conn, REPORT_OPENED, 0, SLICE_NONE);
+	list_push_front(&conn->exchanger->idlers, &conn->idle_link);
+	conn_report(conn, REPORT_OPENED, 0, SLICE_NONE);
 }
 
 /* Transactions that are over go home; as long as the session wants, the lane is asked for more. */
@@ -417,7 +360,7 @@ static void conn_turn(struct conn *conn)
 	if (session_is_closed(&conn->session)) {
 		conn_remember(conn);
 		if (!conn->opened && session_end_is_error(session_end(&conn->session)))
-			conn_refused(conn);
+			approach_refused(conn);
 		conn_close(conn);
 		return;
 	}

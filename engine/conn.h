@@ -1,25 +1,27 @@
 /* A connection: one TCP stream to one host of a site, and the session spoken on it.
  *
- * It lives in a slot from conn_open until the last of its operations is home. It tries the routes of its site in order
- * (RFC 5321 5.1: at most CONN_ADDRESSES_MAX addresses, CONN_SESSIONS_MAX greetings), and when one of them greets it, it
- * takes transactions from its lane as long as there are some, stays idle a little, and says QUIT. */
+ * It lives in a slot from conn_open until the last of its operations is home. It tries the exchanger the scheduler
+ * chose and, when that will not have us, the next one (RFC 5321 5.1: at most CONN_ADDRESSES_MAX addresses,
+ * CONN_SESSIONS_MAX greetings); when one of them greets it, it takes transactions from its lane as long as there are
+ * some, stays idle a little, longer if the lane will have something to send soon, and says QUIT. */
 #pragma once
 
 #include "channel.h"
 #include "delivery.h"
 #include "host.h"
 
-enum { CONN_ADDRESSES_MAX = 5, CONN_SESSIONS_MAX = 2, CONN_IDLE_MS = 2000 };
+enum { CONN_ADDRESSES_MAX = 5, CONN_SESSIONS_MAX = 2, CONN_IDLE_MS = 2000, CONN_PATIENCE_MS = 10000 };
 
 /* CONNECTING → TALKING → CLOSING → CONNECTING (next route) or gone. */
 enum conn_state { CONN_CONNECTING, CONN_TALKING, CONN_CLOSING };
 
 struct conn {
-	struct worker *worker; /* parent */
-	struct lane *lane;     /* it belongs to; counted there */
+	struct worker *worker;	     /* parent */
+	struct lane *lane;	     /* it belongs to; counted there */
+	struct exchanger *exchanger; /* of the lane: whom it talks to, or tries to; counted there too */
 	enum conn_state state;
 	struct list all;		    /* on its worker's list */
-	struct list idle_link;		    /* on its lane's idlers while idle */
+	struct list idle_link;		    /* on its exchanger's idlers while idle */
 	struct routes *routes;		    /* counted */
 	const struct config_source *source; /* NULL: the system chooses the address */
 	unsigned route;			    /* the one being tried: index */
@@ -38,6 +40,8 @@ struct conn {
 	bool idle;		/* ... and idle */
 	unsigned ntransactions; /* with the session now */
 	unsigned given;		/* in all */
+	unsigned accepted;	/* recipients */
+	bool refused;		/* the lane has heard why it was not wanted */
 	uint64_t number, idle_until_ms;
 	char local[ADDRESS_TEXT_MAX], remote[ADDRESS_TEXT_MAX];
 	char probe[320];	/* the address a window is probed with */
@@ -45,13 +49,16 @@ struct conn {
 	char failure_text[256];
 };
 
-/* Opens one for a lane; reports to the scheduler what comes of it. */
-void conn_open(struct worker *worker, struct lane *lane);
+/* Opens one for a lane, to this exchanger or, if that will not have us, to another; reports to the scheduler what comes
+ * of it. */
+void conn_open(struct worker *worker, struct lane *lane, struct exchanger *exchanger);
 /* An idle one is offered mail. */
 void conn_feed(struct conn *conn);
 /* QUIT when what it has is over; at once. */
 void conn_quit(struct conn *conn);
 void conn_abandon(struct conn *conn);
+/* Tells the scheduler what happened to it. */
+void conn_report(struct conn *conn, enum report_kind kind, uint64_t delay_ms, struct slice why);
 /* The MX it talks to. */
 struct slice conn_mx(const struct conn *conn);
 

@@ -348,23 +348,28 @@ uint64_t controls_expiry_ms(const struct delivery *delivery)
 }
 
 /* What waits on the lane, one by one: those that are meant leave it. */
-static void apply_to_lane(struct worker *worker, struct lane *lane)
+static void apply_to_waiting(struct lane *lane, struct list *waiting)
 {
-	scheduler_hold_lane(worker->scheduler, lane, pauses_lane(worker->controls, lane));
-	LIST_EACH (link, &lane->ready) {
+	LIST_EACH (link, waiting) {
 		struct delivery *delivery = delivery_of(link);
 		struct slice by;
 		enum control_fate fate = controls_meet(delivery, &by);
 
 		if (fate == FATE_SEND)
 			continue;
-		list_remove(link);
-		lane->nready--;
+		lane_remove(lane, link, delivery->urgent);
 		if (fate == FATE_CANCELLED)
 			outcome_cancelled(delivery, by);
 		else
 			delivery_return(delivery);
 	}
+}
+
+static void apply_to_lane(struct worker *worker, struct lane *lane)
+{
+	scheduler_hold_lane(worker->scheduler, lane, pauses_lane(worker->controls, lane));
+	apply_to_waiting(lane, &lane->urgent);
+	apply_to_waiting(lane, &lane->ready);
 	scheduler_look(worker->scheduler, lane);
 }
 

@@ -15,6 +15,7 @@
 #include "controls.h"
 #include "home.h"
 #include "outcome.h"
+#include "reaction.h"
 #include "target.h"
 #include "transaction.h"
 #include "underway.h"
@@ -41,15 +42,15 @@ void delivery_routed(struct worker *worker, struct slice domain, struct routes *
 
 /* 3. The scheduler knows what may be done now: ask again, lease, connect, send, or give back. */
 static void delivery_lease(struct worker *worker, const struct next *next);
-static void delivery_send(struct lane *lane);
+static void delivery_send(const struct next *next);
 
 static void delivery_act(struct worker *worker, const struct next *next)
 {
 	switch (next->kind) {
 	case NEXT_ASK: home_renew(worker, next->domain->name); break;
 	case NEXT_LEASE: delivery_lease(worker, next); break;
-	case NEXT_CONNECT: conn_open(worker, next->lane); break;
-	case NEXT_SEND: delivery_send(next->lane); break;
+	case NEXT_CONNECT: conn_open(worker, next->lane, next->exchanger); break;
+	case NEXT_SEND: delivery_send(next); break;
 	case NEXT_RETURN: delivery_return_lane(worker, next->lane); break;
 	}
 }
@@ -101,6 +102,7 @@ static struct delivery *delivery_make(struct worker *worker, const struct leased
 	memcpy(delivery->bytes, leased->record.ptr, leased->record.len);
 	memcpy(delivery->bytes + leased->record.len, leased->list.ptr, leased->list.len);
 	delivery->list = (struct slice){delivery->bytes + leased->record.len, leased->list.len};
+	delivery->urgent = slice_starts(delivery->list, SLICE("t:"));
 	return delivery;
 }
 
@@ -172,8 +174,7 @@ void delivery_prepared(struct delivery *delivery)
 	} else if (target_of(lane->site)->unroutable) {
 		delivery_refuse_route(delivery);
 	} else {
-		list_push(&lane->ready, &delivery->link);
-		lane->nready++;
+		lane_put(lane, &delivery->link, delivery->urgent);
 	}
 	scheduler_look(worker->scheduler, lane);
 }
@@ -185,7 +186,7 @@ static void delivery_refuse_route(struct delivery *delivery)
 	struct lane *lane = delivery->lane;
 	struct outcome outcome = routes_outcome(target_of(lane->site)->routes);
 	struct attempt attempt = {.site = lane->site->name, .sender = delivery->mailing->sender};
-	struct report rest = {.kind = REPORT_SLOWER, .why = outcome.text};
+	struct report rest = {.kind = REPORT_REST, .why = outcome.text};
 
 	if (lane_is_resting(lane, worker_now_ms(worker))) {
 		delivery_return(delivery); /* another one bears the news */
@@ -198,9 +199,9 @@ static void delivery_refuse_route(struct delivery *delivery)
 }
 
 /* 7. Mail is ready on a lane, and one of its connections is idle. (If none is, the scheduler has one opened.) */
-static void delivery_send(struct lane *lane)
+static void delivery_send(const struct next *next)
 {
-	struct list *link = list_first(&lane->idlers);
+	struct list *link = list_first(&next->exchanger->idlers);
 
 	CHECK(link != NULL);
 	conn_feed(conn_idle(link));
@@ -225,28 +226,12 @@ struct tx *delivery_next(struct conn *conn)
 
 /* 9. It comes back: each recipient has an outcome, made from the reply by smtp/verdict.c. Those whose turn did not come
  *    wait at the front of the lane again. */
-static void delivery_wait_again(struct delivery *delivery)
+static void delivery_wait_again(struct delivery *delivery, struct exchanger *exchanger)
 {
 	underway_end(delivery->worker->underway, delivery->mark);
 	delivery->mark = 0;
-	list_push_front(&delivery->lane->ready, &delivery->link);
-	delivery->lane->nready++;
-	pace_give(&delivery->lane->pace, 1);
-}
-
-static void lane_learn(struct worker *worker, struct lane *lane, unsigned delivered, const struct outcome *worst)
-{
-	struct report report = {.kind = REPORT_DELIVERED, .recipients = delivered};
-
-	if (delivered)
-		scheduler_report(worker->scheduler, lane, &report, worker_now_ms(worker));
-	if (worst && (worst->verdict.scope == SCOPE_LANE || worst->verdict.scope == SCOPE_SITE)) {
-		report = (struct report){
-			.kind = REPORT_SLOWER,
-			.delay_ms = worst->verdict.retry_after_s ? worst->verdict.retry_after_s * 1000ul : 60000,
-			.why = worst->text};
-		scheduler_report(worker->scheduler, lane, &report, worker_now_ms(worker));
-	}
+	lane_put_back(delivery->lane, &delivery->link, delivery->urgent);
+	lane_give(delivery->lane, exchanger, 1, worker_now_ms(delivery->worker));
 }
 
 void delivery_over(struct conn *conn, struct tx *tx)
@@ -254,25 +239,20 @@ void delivery_over(struct conn *conn, struct tx *tx)
 	struct transaction *transaction = transaction_of(tx);
 	struct worker *worker = conn->worker;
 	struct attempt attempt = transaction_attempt(transaction, conn);
-	const struct outcome *worst = NULL;
-	unsigned delivered = 0;
 
 	CHECK(conn->lane->inflight >= tx->nrecipients);
 	conn->lane->inflight -= tx->nrecipients;
 	stat_take(worker->stats, STAT_INFLIGHT, tx->nrecipients);
+	reaction_report(conn, tx, attempt.sender);
 	for (unsigned i = tx->nrecipients; i-- > 0;) { /* backwards, so that those that wait again keep their order */
 		const struct outcome *outcome = &tx->recipients[i].outcome;
 
 		if (!outcome->attempted) {
-			delivery_wait_again(transaction->deliveries[i]);
+			delivery_wait_again(transaction->deliveries[i], conn->exchanger);
 			continue;
 		}
-		delivered += outcome->verdict.action == ACTION_DELIVERED && !outcome->uncertain;
-		if (outcome->verdict.action != ACTION_DELIVERED && outcome->verdict.action != ACTION_NEVER)
-			worst = outcome;
 		outcome_settle(transaction->deliveries[i], outcome, &attempt);
 	}
-	lane_learn(worker, conn->lane, delivered, worst);
 	scheduler_look(worker->scheduler, conn->lane);
 	transaction_free(worker, transaction);
 }
@@ -281,7 +261,7 @@ void delivery_over(struct conn *conn, struct tx *tx)
  * in the queue until the lane has rested. */
 void delivery_unreachable(struct lane *lane, const struct outcome *outcome, const struct conn *conn)
 {
-	struct list *link = list_pop(&lane->ready);
+	struct list *link = lane_pop(lane);
 	struct attempt attempt = {.site = lane->site->name,
 				  .mx = conn_mx(conn),
 				  .remote_ip = slice_of(conn->remote),
@@ -291,7 +271,6 @@ void delivery_unreachable(struct lane *lane, const struct outcome *outcome, cons
 
 	if (!link)
 		return;
-	lane->nready--;
 	delivery = delivery_of(link);
 	attempt.sender = delivery->mailing->sender;
 	outcome_settle(delivery, outcome, &attempt);
@@ -343,10 +322,8 @@ void delivery_return_lane(struct worker *worker, struct lane *lane)
 	struct list *link;
 	bool any = lane->nready > 0;
 
-	while ((link = list_pop(&lane->ready))) {
-		lane->nready--;
+	while ((link = lane_pop(lane)))
 		delivery_return(delivery_of(link));
-	}
 	if (any) /* else nothing has changed, and a drain, which comes here every turn, would never wait */
 		scheduler_look(worker->scheduler, lane);
 }

@@ -22,6 +22,7 @@ struct delivery {
 	struct slice list; /* of the same memory as record */
 	struct record record;
 	char *bytes; /* owned */
+	bool urgent; /* transactional */
 };
 
 static inline struct delivery *delivery_of(struct list *link)

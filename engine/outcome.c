@@ -4,13 +4,14 @@
 #include "outcome.h"
 
 #include "controls.h"
+#include "reaction.h"
 #include "suppressor.h"
 
 #include "base/check.h"
 
 #include <stdio.h>
 
-enum { LAST_REPLY_MAX = 80 };
+enum { LAST_REPLY_MAX = 80, LANE_REFUSALS_MAX = 20 };
 
 struct change {
 	enum settle_verb verb;
@@ -79,10 +80,14 @@ static void settle(struct delivery *delivery, const struct change *change, const
 	delivery_free(delivery);
 }
 
-/* How long until the next attempt: by the lane's schedule, not before the receiver's own word. */
+/* How long until the next attempt: by the lane's schedule, not before the receiver's own word. What was refused for the
+ * lane's sake, not its own, waits for the lane; where that happens again and again to the same one, for both. */
 static uint64_t delay_ms(const struct delivery *delivery, const struct outcome *outcome)
 {
 	uint64_t hint_ms = (uint64_t)outcome->verdict.retry_after_s * 1000;
+
+	if (reaction_is_of_lane(&outcome->verdict) && delivery->record.attempt < LANE_REFUSALS_MAX)
+		return reaction_retry_ms(delivery->lane, worker_now_ms(delivery->worker));
 
 	return retry_delay_ms(&delivery->lane->limits.retry, delivery->record.attempt, hint_ms,
 			      scheduler_random(delivery->worker->scheduler));

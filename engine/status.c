@@ -18,11 +18,10 @@ static void write_lane(struct outbuf *out, const struct lane *lane, const struct
 	outbuf_json_text(out, "waits_for", slice_of(lane_wait_meaning(lane->wait)));
 	if (lane->wait_until_ms > now_ms)
 		outbuf_json_number(out, "until", worker_wall_ms(worker) + lane->wait_until_ms - now_ms);
-	if (lane->why[0])
+	if (lane->why)
 		outbuf_json_text(out, "why", slice_of(lane->why));
 	outbuf_json_number(out, "connections", lane->open + lane->opening);
 	outbuf_json_number(out, "connections_max", lane->limits.connections);
-	outbuf_json_number(out, "window", lane->window);
 	outbuf_json_number(out, "inflight", lane->inflight);
 	outbuf_json_number(out, "ready", lane->nready + lane->preparing);
 	outbuf_json_number(out, "rate", now_ms - lane->second_ms < 2000 ? lane->sent_last_second : 0);

@@ -145,10 +145,23 @@ static void plan_lanes(struct plan *plan, const struct site *site)
 		plan_lane(plan, i);
 }
 
+/* One a route, by its address; names is room for those. */
+static unsigned exchangers_of(const struct routes *routes, struct exchanger_spec exchangers[ROUTES_MAX],
+			      char names[ROUTES_MAX][ADDRESS_TEXT_MAX])
+{
+	CHECK(routes->nroutes <= ROUTES_MAX);
+	for (unsigned i = 0; i < routes->nroutes; i++)
+		exchangers[i] = (struct exchanger_spec){address_text(&routes->route[i].address, names[i]),
+							routes->route[i].preference, i};
+	return routes->nroutes;
+}
+
 struct site *target_site(struct worker *worker, struct slice domain, struct routes *routes)
 {
 	const struct config_site *configured = config_site_of(worker->config, domain, routes->hosts, routes->nhosts);
 	struct plan plan = {.worker = worker, .config = worker->config, .domain = domain};
+	struct exchanger_spec exchangers[ROUTES_MAX];
+	char names[ROUTES_MAX][ADDRESS_TEXT_MAX];
 	struct outbuf name = {0};
 	struct site *site;
 
@@ -165,6 +178,8 @@ struct site *target_site(struct worker *worker, struct slice domain, struct rout
 		.limits = plan.lanes,
 		.nlanes = plan.nlanes,
 		.sources = axes_pool(plan.config, plan.limits.pool),
+		.exchangers = exchangers,
+		.nexchangers = exchangers_of(routes, exchangers, names),
 		.routes_until_ms = routes->expires_ms,
 		.unroutable = routes->result != ROUTES_FOUND,
 		.protection = protection_demanded(&plan.limits),

@@ -16,14 +16,11 @@
 
 enum { BAD_MAX = 64 /* messages in a row that cannot be composed, before others get a turn */ };
 
-static struct delivery *lane_pop(struct lane *lane)
+static struct delivery *next_delivery(struct lane *lane)
 {
-	struct list *link = list_pop(&lane->ready);
+	struct list *link = lane_pop(lane);
 
-	if (!link)
-		return NULL;
-	CHECK(lane->nready > 0);
-	lane->nready--;
+	CHECK(link != NULL);
 	struct delivery *delivery = delivery_of(link);
 
 	/* From here on a crash may have to do with it: composing counts as begun. */
@@ -154,8 +151,9 @@ static void transaction_fill(struct transaction *transaction, struct conn *conn,
 	transaction->deliveries = arena_alloc(&transaction->arena, most * sizeof(struct delivery *));
 	memset(recipients, 0, most * sizeof(*recipients));
 	transaction->deliveries[0] = first;
-	while (n < most && is_companion(first, delivery_of(list_first(&lane->ready))) && lane_take(lane, 1, now_ms))
-		transaction->deliveries[n++] = lane_pop(lane);
+	while (n < most && is_companion(first, delivery_of(lane_first(lane))) &&
+	       lane_take(lane, conn->exchanger, 1, now_ms))
+		transaction->deliveries[n++] = next_delivery(lane);
 	for (unsigned i = 0; i < n; i++)
 		recipients[i].address = transaction->deliveries[i]->record.address;
 	transaction->tx = (struct tx){
@@ -183,18 +181,20 @@ struct transaction *transaction_compose(struct conn *conn)
 	struct mail_error error;
 
 	for (unsigned bad = 0; bad < BAD_MAX && lane->nready; bad++) {
-		if (lane_take(lane, 1, worker_now_ms(worker)) == 0) {
-			scheduler_look(worker->scheduler, lane);
-			return NULL;
-		}
 		transaction = pool_take(&worker->transactions);
 		if (!transaction)
 			return NULL;
-		struct delivery *first = lane_pop(lane);
+		if (lane_take(lane, conn->exchanger, 1, worker_now_ms(worker)) == 0) {
+			pool_give(&worker->transactions, transaction);
+			scheduler_look(worker->scheduler, lane);
+			return NULL;
+		}
+		struct delivery *first = next_delivery(lane);
 
 		if (!protection_suffices(conn, first)) {
 			transaction_free(worker, transaction);
 			settle_unprotected(first, conn);
+			lane_give(lane, conn->exchanger, 1, worker_now_ms(worker));
 			continue;
 		}
 		if (transaction_write(transaction, first, session_form(&conn->session), &error)) {
@@ -203,6 +203,7 @@ struct transaction *transaction_compose(struct conn *conn)
 		}
 		transaction_free(worker, transaction);
 		settle_unwritable(first, &error);
+		lane_give(lane, conn->exchanger, 1, worker_now_ms(worker));
 	}
 	return NULL;
 }

@@ -35,6 +35,8 @@ void book_forget_domain(struct scheduler *scheduler, struct domain *domain);
 void book_forget_list(struct scheduler *scheduler, struct ready *list);
 /* The lanes it says, with these limits; there may be more than before, never fewer. */
 void book_lanes(struct site *site, const struct site_spec *spec);
+/* Where its mail goes now. */
+void book_routes(struct site *site, const struct site_spec *spec);
 void book_free_site(struct site *site);
 bool book_forget_site(struct scheduler *scheduler, struct site *site, uint64_t now_ms);
 /* Gets a turn at its site, if it may have one. */

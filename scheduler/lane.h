@@ -1,16 +1,24 @@
-/* A lane: one of our sources at one site. What the receiver allows and how it is doing are counted here.
+/* A lane: one of our sources at one site. What we allow ourselves there is counted here (connections, rates, budgets
+ * shared with other lanes), and below it, for each MX address, what the receiver allows (exchanger.h). All of them
+ * hold, the tightest binds.
  *
- * Concurrency has a configured upper bound and, inside it, a window that is learned: it opens by one with every message
- * the site takes and closes by half with every refusal to talk to us. The rate is a bucket. A lane that is refused
- * rests: nothing is sent, leased or connected on it until the time is up, and then one connection tries.
+ * Mail that is here waits in two queues: transactional goes first, and has connections that bulk may not take.
  *
- * What a lane waits for is data with a name, shown by `status`. */
+ *     lane_put(lane, &delivery->link, urgent);              it is ready to be sent
+ *     if (lane_take(lane, exchanger, 1, now))               one may go there now
+ *             link = lane_pop(lane);
+ *     lane_give(lane, exchanger, 1, now);                   it was not tried after all
+ *
+ * A lane that is refused as a whole rests: nothing is sent, leased or connected on it until the time is up. What a lane
+ * waits for is data with a name, shown by `status`. */
 #pragma once
 
 #include "nouns.h"
 #include "scheduler/budget.h"
+#include "scheduler/exchanger.h"
 #include "scheduler/pace.h"
 #include "scheduler/retry.h"
+#include "scheduler/sender_rest.h"
 
 #include "base/list.h"
 
@@ -39,14 +47,19 @@ struct lane_limits {
 	struct retry retry;
 };
 
-#define LANE_WAITS(X)                                                        \
-	X(LANE_WAITS_MAIL, "mail", "nothing is queued for it")               \
-	X(LANE_WAITS_NOTHING, "nothing", "it sends as fast as it is let")    \
-	X(LANE_WAITS_CONNECTIONS, "connections", "all it may open are busy") \
-	X(LANE_WAITS_RATE, "rate", "the configured rate is used up")         \
-	X(LANE_WAITS_REST, "rest", "the receiver refused us; it rests")      \
-	X(LANE_WAITS_SLOTS, "slots", "this machine's connections are used up") \
-	X(LANE_WAITS_PAUSED, "paused", "an operator paused it")
+#define LANE_WAITS(X)                                                                                   \
+	X(LANE_WAITS_MAIL, "mail", "nothing is queued for it")                                          \
+	X(LANE_WAITS_NOTHING, "nothing", "it sends as fast as it is let")                               \
+	X(LANE_WAITS_CONNECTIONS, "connections", "all it may open are busy")                            \
+	X(LANE_WAITS_RATE, "rate", "the configured rate is used up")                                    \
+	X(LANE_WAITS_CONNECTION_RATE, "connection-rate", "it has opened as many connections as it may") \
+	X(LANE_WAITS_ALLOWANCE, "allowance", "the receiver takes no more just now")                     \
+	X(LANE_WAITS_SOURCE, "source", "a limit of its source over all sites is used up")               \
+	X(LANE_WAITS_TOTAL, "total", "a limit over all sources is used up")                             \
+	X(LANE_WAITS_WARM_UP, "warm-up", "its source is young: today's mail for this site is sent")     \
+	X(LANE_WAITS_REST, "rest", "the receiver refused us; it rests")                                 \
+	X(LANE_WAITS_SLOTS, "slots", "this machine's connections are used up")                          \
+	X(LANE_WAITS_PAUSED, "paused", "an operator has paused it")
 
 enum lane_wait {
 #define X(name, text, meaning) name,
@@ -61,25 +74,31 @@ struct lane {
 	struct site *site; /* parent */
 	unsigned source;   /* index of our source */
 	struct lane_limits limits;
-	struct pace pace;
+	struct pace pace, connection_pace;
+	unsigned connected[LANE_BUDGETS_MAX]; /* connections counted in each budget */
 
-	unsigned window;	/* connections it may have now; 1 .. limits.connections */
-	unsigned opening, open; /* connections being made; made */
+	struct list exchangers; /* owned, best first; empty until it has mail */
+	uint64_t turns;		/* choices made among them */
+	unsigned opening, open; /* connections being made; made: sums over the exchangers */
 	unsigned idle;		/* of the open ones, those without a transaction */
 	unsigned inflight;	/* recipients in dialogue */
 	unsigned asked;		/* records asked for and not come yet */
-	unsigned nready;	/* deliveries leased, composed and waiting: length of ready */
+	unsigned nready;	/* deliveries leased, composed and waiting: both queues */
 	unsigned preparing;	/* leased, and waiting for their job or body */
+	unsigned nurgent;	/* of the ready ones, the transactional: length of urgent */
 	unsigned depth;		/* records to hold a connection; grows when it ran dry */
-	struct list ready;	/* the engine's deliveries, in order */
-	struct list idlers;	/* the engine's idle connections */
+	struct list urgent;	/* the engine's transactional deliveries, in order */
+	struct list ready;	/* and the others */
+	uint64_t pass;		/* recipients leased, divided by its weight */
 
-	bool held;		/* by an operator */
-	unsigned failures;	/* in a row */
-	uint64_t rest_until_ms; /* 0: does not rest */
+	bool held;		      /* by an operator */
+	struct sender_rests *senders; /* owned: those it will not have now; NULL: none ever */
+	unsigned refusals;	      /* for good and for the lane's sake, in a row */
+	unsigned failures;	      /* in a row: times it had to rest as a whole */
+	uint64_t rest_until_ms;	      /* 0: does not rest */
 	enum lane_wait wait;
 	uint64_t wait_until_ms; /* 0: not known */
-	char why[128];		/* what the receiver said when it was last refused */
+	char *why;		/* owned: what the receiver said when it was last refused; NULL: nothing */
 
 	uint64_t second_ms; /* the running second */
 	unsigned sent_in_second, sent_last_second;
@@ -87,20 +106,62 @@ struct lane {
 };
 
 void lane_init(struct lane *lane, struct site *site, unsigned source, const struct lane_limits *limits);
+void lane_clear(struct lane *lane);
 /* New limits after a reload; what was learned stays. */
 void lane_limit(struct lane *lane, const struct lane_limits *limits);
+/* Where its mail goes now, one a route. What is known of an address stays with it. */
+void lane_route(struct lane *lane, const struct exchanger_spec *exchangers, unsigned nexchangers);
+/* It will have mail: makes its exchangers by the routes of its site, if it has none. Their first. */
+struct exchanger *lane_prepare(struct lane *lane);
+static inline struct exchanger *exchanger_of(struct list *link)
+{
+	return LIST_OWNER(link, struct exchanger, link);
+}
 
+/* The two queues. */
+void lane_put(struct lane *lane, struct list *link, bool urgent);
+void lane_put_back(struct lane *lane, struct list *link, bool urgent); /* it is the first again */
+struct list *lane_first(const struct lane *lane);
+struct list *lane_pop(struct lane *lane);
+void lane_remove(struct lane *lane, struct list *link, bool urgent);
+
+/* When it or one of its exchangers may be talked to again; 0: it does not rest. */
+uint64_t lane_rests_until_ms(const struct lane *lane, uint64_t now_ms);
 bool lane_is_resting(const struct lane *lane, uint64_t now_ms);
-/* How many recipients may be sent now (at most n); takes them from the bucket. */
-unsigned lane_take(struct lane *lane, unsigned n, uint64_t now_ms);
+/* Every exchanger rests, or has had as much as it takes: nothing goes out before lane_exchangers_next_ms. */
+bool lane_is_closed(const struct lane *lane, uint64_t now_ms);
+/* When our own limits allow the next recipient, and which of them binds; 0: now. */
+uint64_t lane_next_ms(const struct lane *lane, enum lane_wait *wait, uint64_t now_ms);
+/* The same for the next connection. */
+uint64_t lane_connects_ms(const struct lane *lane, enum lane_wait *wait, uint64_t now_ms);
+/* When the exchangers do: the first of them. */
+uint64_t lane_exchangers_next_ms(const struct lane *lane, uint64_t now_ms);
+/* How many recipients may go to this exchanger now (at most n); takes them from everything that counts them. */
+unsigned lane_take(struct lane *lane, struct exchanger *exchanger, unsigned n, uint64_t now_ms);
+void lane_give(struct lane *lane, struct exchanger *exchanger, unsigned n, uint64_t now_ms);
+/* Bulk may have no more connections busy at a time. */
+unsigned lane_bulk_connections(const struct lane *lane);
+
 /* How many records the lane should hold in memory: enough not to run dry, no more than about 10 s of its sending. */
-unsigned lane_supply_goal(const struct lane *lane);
+unsigned lane_supply_goal(const struct lane *lane, uint64_t now_ms);
 /* A connection asked for mail and found none, though more is queued: hold more from now on. */
 void lane_ran_dry(struct lane *lane);
-/* True if one more connection should be opened for what waits. */
-bool lane_wants_connection(const struct lane *lane);
+/* The exchanger with an idle connection that may have mail now; NULL: none. */
+struct exchanger *lane_sends_to(const struct lane *lane, uint64_t now_ms);
+/* The exchanger to which one more connection should be opened for what waits; NULL: none. `except` is not asked. */
+struct exchanger *lane_connects_to(const struct lane *lane, const struct exchanger *except, uint64_t now_ms);
+/* One more connection is on its way, or gone (idle or not, opened or not). False: a budget has no room. */
+bool lane_connect(struct lane *lane, struct exchanger *exchanger, uint64_t now_ms);
+void lane_disconnect(struct lane *lane);
 
 /* The site took a message. */
 void lane_succeeded(struct lane *lane, unsigned recipients, uint64_t now_ms);
-/* The site would not talk to us, or said "slower": the window halves, the lane rests for delay_ms. */
-void lane_failed(struct lane *lane, uint64_t delay_ms, struct slice why, uint64_t now_ms);
+/* The site as a whole would not have us: the lane rests for delay_ms, or (0) by how often that happened in a row. */
+void lane_rest(struct lane *lane, uint64_t delay_ms, uint64_t now_ms);
+/* The site would not have this envelope sender, and until when; 0: it will. */
+void lane_rest_sender(struct lane *lane, struct slice sender, uint64_t delay_ms, uint64_t now_ms);
+uint64_t lane_sender_rests_until_ms(const struct lane *lane, struct slice sender, uint64_t now_ms);
+/* How long a delivery that was refused for the lane's sake, not its own, waits: until mail may go there again. */
+uint64_t lane_retry_ms(const struct lane *lane, uint64_t now_ms);
+/* What the receiver said, for status. */
+void lane_remember_why(struct lane *lane, struct slice why);

@@ -3,53 +3,114 @@
 
 #include "base/check.h"
 
-static void slot_free(struct scheduler *scheduler)
+static void slot_free(struct scheduler *scheduler, struct lane *lane)
 {
 	scheduler->slots_free++;
+	lane_disconnect(lane);
 	book_feed_starved(scheduler);
 }
 
-static uint64_t rest_ms(struct scheduler *scheduler, const struct lane *lane, uint64_t delay_ms)
+static void close_one(struct scheduler *scheduler, struct lane *lane, struct exchanger *exchanger, bool idle)
 {
-	return delay_ms ? delay_ms : retry_delay_ms(&lane->limits.retry, lane->failures + 1, 0, &scheduler->random);
+	CHECK(exchanger->open > 0 && (!idle || exchanger->idle > 0));
+	lane->open--;
+	exchanger->open--;
+	lane->idle -= idle;
+	exchanger->idle -= idle;
+	slot_free(scheduler, lane);
 }
 
-static void close_one(struct scheduler *scheduler, struct lane *lane, bool idle)
+static void unopen_one(struct scheduler *scheduler, struct lane *lane, struct exchanger *exchanger)
 {
-	CHECK(lane->open > 0 && (!idle || lane->idle > 0));
-	lane->open--;
-	lane->idle -= idle;
-	slot_free(scheduler);
+	CHECK(exchanger->opening > 0);
+	lane->opening--;
+	exchanger->opening--;
+	slot_free(scheduler, lane);
+}
+
+static void count_idle(struct lane *lane, struct exchanger *exchanger, int change)
+{
+	CHECK((int)exchanger->idle + change >= 0);
+	lane->idle = (unsigned)((int)lane->idle + change);
+	exchanger->idle = (unsigned)((int)exchanger->idle + change);
+	CHECK(exchanger->idle <= exchanger->open);
+}
+
+static void open_one(struct lane *lane, struct exchanger *exchanger)
+{
+	CHECK(exchanger->opening > 0);
+	lane->opening--;
+	exchanger->opening--;
+	lane->open++;
+	exchanger->open++;
+	count_idle(lane, exchanger, 1);
+}
+
+/* The connection it is about is still counted. */
+static void refuse(struct lane *lane, struct exchanger *exchanger, const struct report *report, uint64_t now_ms)
+{
+	unsigned have = exchanger->open + exchanger->opening;
+
+	exchanger_refused(exchanger, have ? have - 1 : 0, report->delay_ms, now_ms);
+	lane_remember_why(lane, report->why);
+}
+
+static void deliver(struct lane *lane, struct exchanger *exchanger, const struct report *report, uint64_t now_ms)
+{
+	exchanger_accepted(exchanger, report->recipients + report->others, now_ms);
+	if (report->recipients)
+		lane_succeeded(lane, report->recipients, now_ms);
+}
+
+static void learn(struct lane *lane, struct exchanger *exchanger, const struct report *report, uint64_t now_ms)
+{
+	switch (report->kind) {
+	case REPORT_CROWDED: refuse(lane, exchanger, report, now_ms); break;
+	case REPORT_DELIVERED: deliver(lane, exchanger, report, now_ms); break;
+	case REPORT_SLOWER:
+		exchanger_slower(exchanger, report->recipients ? report->recipients : 1, report->delay_ms, now_ms);
+		lane_remember_why(lane, report->why);
+		break;
+	case REPORT_REST:
+		lane_rest(lane, report->delay_ms, now_ms);
+		lane_remember_why(lane, report->why);
+		break;
+	default: CHECK(!"a report about a connection");
+	}
 }
 
 void scheduler_report(struct scheduler *scheduler, struct lane *lane, const struct report *report, uint64_t now_ms)
 {
+	struct exchanger *exchanger = report->exchanger ? report->exchanger : lane_prepare(lane);
+
+	CHECK(exchanger->lane == lane);
 	switch (report->kind) {
-	case REPORT_OPENED:
-		CHECK(lane->opening > 0);
-		lane->opening--;
-		lane->open++;
-		lane->idle++;
-		break;
+	case REPORT_OPENED: open_one(lane, exchanger); break;
 	case REPORT_BUSY:
-		CHECK(lane->idle > 0);
-		lane->idle--;
+		count_idle(lane, exchanger, -1);
+		exchanger->turn = ++lane->turns;
 		return; /* nothing becomes possible by it */
-	case REPORT_IDLE:
-		lane->idle++;
-		CHECK(lane->idle <= lane->open);
-		break;
-	case REPORT_CLOSED: close_one(scheduler, lane, report->idle); break;
+	case REPORT_IDLE: count_idle(lane, exchanger, 1); break;
+	case REPORT_CLOSED: close_one(scheduler, lane, exchanger, report->idle); break;
 	case REPORT_UNREACHABLE:
-		lane_failed(lane, rest_ms(scheduler, lane, report->delay_ms), report->why, now_ms);
+		refuse(lane, exchanger, report, now_ms);
 		/* fall through */
-	case REPORT_UNOPENED:
-		CHECK(lane->opening > 0);
-		lane->opening--;
-		slot_free(scheduler);
-		break;
-	case REPORT_DELIVERED: lane_succeeded(lane, report->recipients, now_ms); break;
-	case REPORT_SLOWER: lane_failed(lane, rest_ms(scheduler, lane, report->delay_ms), report->why, now_ms); break;
+	case REPORT_UNOPENED: unopen_one(scheduler, lane, exchanger); break;
+	default: learn(lane, exchanger, report, now_ms);
 	}
 	book_look(scheduler, lane->site);
+}
+
+struct exchanger *scheduler_reroute(struct scheduler *scheduler, struct lane *lane, struct exchanger *exchanger,
+				    uint64_t now_ms)
+{
+	struct exchanger *other = scheduler->paused || lane->held ? NULL : lane_connects_to(lane, exchanger, now_ms);
+
+	CHECK(exchanger->opening > 0);
+	if (!other)
+		return NULL;
+	exchanger->opening--;
+	other->opening++;
+	other->turn = ++lane->turns;
+	return other;
 }

@@ -90,6 +90,7 @@ struct site *scheduler_routed(struct scheduler *scheduler, struct slice name, co
 	}
 	site->unroutable = spec->unroutable;
 	book_lanes(site, spec);
+	book_routes(site, spec);
 	domain->routes_until_ms = spec->routes_until_ms;
 	domain->protection = spec->protection;
 	domain->sources = spec->sources;

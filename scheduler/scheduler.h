@@ -42,7 +42,9 @@ struct site_spec {
 	struct slice name;
 	const struct lane_limits *limits; /* borrowed; nlanes of them */
 	unsigned nlanes;		  /* never fewer than before: a lane whose source is gone has `ended` limits */
-	uint64_t sources;	  /* bit i: lane i may send this domain's mail, unless a job or tenant says other */
+	uint64_t sources; /* bit i: lane i may send this domain's mail, unless a job or tenant says other */
+	const struct exchanger_spec *exchangers; /* borrowed; one a route, for every lane */
+	unsigned nexchangers;
 	uint64_t routes_until_ms; /* ask again then */
 	bool unroutable;	  /* the DNS says why mail cannot go; ask before the next lease after that time */
 	uint8_t protection;	  /* the engine's: what the domain demands of a connection */
@@ -55,27 +57,33 @@ struct next {
 	struct domain *domain;
 	struct ready *list;
 	struct lane *lane;
+	struct exchanger *exchanger; /* CONNECT: to be connected to; SEND: one with an idle connection */
 	unsigned count;
 };
 
-/* What happened on a lane. */
+/* What happened on a lane, at one of its exchangers. The first six count connections: each of them is reported OPENED
+ * or one of UNOPENED and UNREACHABLE once, and CLOSED once if it was opened. */
 enum report_kind {
 	REPORT_OPENED,	 /* a connection is made and greeted; it counts as idle */
 	REPORT_BUSY,	 /* an idle connection took a transaction */
 	REPORT_IDLE,	 /* a busy one has none any more */
 	REPORT_CLOSED,	 /* an open one is gone, from idle or busy as `idle` says */
 	REPORT_UNOPENED, /* one being opened is gone for a reason that is not the site's (no slot, no source address) */
-	REPORT_UNREACHABLE, /* one being opened could not be: no host of the site would talk to us */
-	REPORT_DELIVERED,   /* recipients were accepted */
-	REPORT_SLOWER,	    /* the site says: too much */
+	REPORT_UNREACHABLE, /* one being opened could not be: this exchanger would not talk to us, nor would another */
+	REPORT_CROWDED,	    /* a connection was not let in, or was thrown out; it is counted otherwise */
+	REPORT_DELIVERED,   /* recipients were accepted, or refused for a reason that says nothing of the lane */
+	REPORT_SLOWER,	    /* the exchanger says: too much */
+	REPORT_REST,	    /* the site would not have this source for a while */
 };
 
 struct report {
 	enum report_kind kind;
-	bool idle;	     /* CLOSED */
-	unsigned recipients; /* DELIVERED */
-	uint64_t delay_ms;   /* UNREACHABLE, SLOWER: rest at least so long; 0: by the lane's schedule */
-	struct slice why;    /* what the site said */
+	struct exchanger *exchanger; /* NULL: the lane's first */
+	bool idle;		     /* CLOSED: it had no transaction */
+	unsigned recipients;	     /* DELIVERED: accepted; SLOWER: refused for that */
+	unsigned others;	     /* DELIVERED: attempted and not accepted */
+	uint64_t delay_ms; /* UNREACHABLE, CROWDED, SLOWER, REST: the time the receiver named; 0: by what is known */
+	struct slice why;  /* what the site said */
 };
 
 struct scheduler *scheduler_new(const struct scheduler_setup *setup, uint64_t now_ms);
@@ -94,6 +102,10 @@ bool scheduler_next(struct scheduler *scheduler, struct next *next, uint64_t now
 void scheduler_leased(struct scheduler *scheduler, struct ready *list, unsigned got, uint64_t remaining,
 		      uint64_t now_ms);
 void scheduler_report(struct scheduler *scheduler, struct lane *lane, const struct report *report, uint64_t now_ms);
+/* A connection that is being opened could not be, at this exchanger: where it may try instead, counted there from now
+ * on; NULL: nowhere. */
+struct exchanger *scheduler_reroute(struct scheduler *scheduler, struct lane *lane, struct exchanger *exchanger,
+				    uint64_t now_ms);
 /* Something about the lane has changed (mail came to its ready list, records were settled): look at it again. */
 void scheduler_look(struct scheduler *scheduler, struct lane *lane);
 /* Records in memory: taken when they come, given when they are settled. */

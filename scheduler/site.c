@@ -7,25 +7,66 @@
 
 void book_lanes(struct site *site, const struct site_spec *spec)
 {
-	for (unsigned i = 0; i < site->nlanes && i < spec->nlanes; i++)
-		lane_limit(site->lanes[i], &spec->limits[i]);
-	if (spec->nlanes <= site->nlanes)
-		return;
-	site->lanes = realloc(site->lanes, spec->nlanes * sizeof(struct lane *));
-	CHECK(site->lanes != NULL);
-	for (unsigned i = site->nlanes; i < spec->nlanes; i++) {
-		site->lanes[i] = malloc(sizeof(struct lane));
-		CHECK(site->lanes[i] != NULL);
-		lane_init(site->lanes[i], site, i, &spec->limits[i]);
+	if (spec->nlanes > site->nlanes) {
+		site->lanes = realloc(site->lanes, spec->nlanes * sizeof(struct lane *));
+		CHECK(site->lanes != NULL);
 	}
-	site->nlanes = spec->nlanes;
+	for (unsigned i = 0; i < spec->nlanes; i++) {
+		if (i < site->nlanes) {
+			lane_limit(site->lanes[i], &spec->limits[i]);
+		} else {
+			site->lanes[i] = malloc(sizeof(struct lane));
+			CHECK(site->lanes[i] != NULL);
+			lane_init(site->lanes[i], site, i, &spec->limits[i]);
+		}
+	}
+	if (spec->nlanes > site->nlanes)
+		site->nlanes = spec->nlanes;
+}
+
+static bool routes_are(const struct site *site, const struct site_spec *spec)
+{
+	bool same = site->nexchangers == spec->nexchangers;
+
+	for (unsigned i = 0; same && i < spec->nexchangers; i++)
+		same = slice_is(site->exchangers[i].address, spec->exchangers[i].address) &&
+		       site->exchangers[i].preference == spec->exchangers[i].preference &&
+		       site->exchangers[i].route == spec->exchangers[i].route;
+	return same;
+}
+
+static void free_routes(struct site *site)
+{
+	for (unsigned i = 0; i < site->nexchangers; i++)
+		free((char *)site->exchangers[i].address.ptr);
+	free(site->exchangers);
+}
+
+void book_routes(struct site *site, const struct site_spec *spec)
+{
+	if (routes_are(site, spec))
+		return;
+	free_routes(site);
+	site->nexchangers = spec->nexchangers;
+	site->exchangers = calloc(spec->nexchangers + 1, sizeof(*site->exchangers));
+	CHECK(site->exchangers != NULL);
+	for (unsigned i = 0; i < spec->nexchangers; i++) {
+		site->exchangers[i] = spec->exchangers[i];
+		site->exchangers[i].address.ptr = slice_copy(spec->exchangers[i].address);
+	}
+	for (unsigned i = 0; i < site->nlanes; i++)
+		if (!list_is_empty(&site->lanes[i]->exchangers))
+			lane_route(site->lanes[i], site->exchangers, site->nexchangers);
 }
 
 void book_free_site(struct site *site)
 {
-	for (unsigned i = 0; i < site->nlanes; i++)
+	for (unsigned i = 0; i < site->nlanes; i++) {
+		lane_clear(site->lanes[i]);
 		free(site->lanes[i]);
+	}
 	free(site->lanes);
+	free_routes(site);
 	free((char *)site->name.ptr);
 	free(site);
 }
@@ -55,7 +96,7 @@ bool book_forget_site(struct scheduler *scheduler, struct site *site, uint64_t n
 		const struct lane *lane = site->lanes[i];
 
 		if (lane->open || lane->opening || lane->nready || lane->preparing || lane->asked || lane->inflight ||
-		    lane_is_resting(lane, now_ms))
+		    lane_is_resting(lane, now_ms) || lane_exchangers_next_ms(lane, now_ms) > now_ms)
 			return false;
 	}
 	if (scheduler->site_gone)

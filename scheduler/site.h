@@ -14,19 +14,22 @@
 struct scheduler;
 
 struct site {
-	struct scheduler *scheduler; /* parent */
-	struct map_node node;	     /* by name */
-	struct slice name;	     /* owned; the engine's choice: "google", or the MX set */
-	struct list attention;	     /* on the scheduler's list while something may be done */
-	bool hurries;		     /* its place is among those with transactional mail to lease */
-	struct list starved;	     /* on the scheduler's list while it waits for a slot */
-	struct fair urgent, bulk;    /* ready lists with mail; transactional ones apart */
-	struct lane **lanes;	     /* owned, each for itself: a lane never moves; one a source */
-	unsigned nlanes, first_lane; /* the lane that is looked at first, in turn */
-	struct timer timer;	     /* when the next thing that waits by time is due */
-	unsigned ndomains;	     /* domains that belong to it */
-	bool unroutable;	     /* its routes say why mail cannot go: nothing is leased when they have aged */
-	void *target;		     /* the engine's: where to connect */
+	struct scheduler *scheduler;	   /* parent */
+	struct map_node node;		   /* by name */
+	struct slice name;		   /* owned; the engine's choice: "google", or the MX set */
+	struct list attention;		   /* on the scheduler's list while something may be done */
+	bool hurries;			   /* its place is among those with transactional mail to lease */
+	struct list starved;		   /* on the scheduler's list while it waits for a slot */
+	struct fair urgent, bulk;	   /* ready lists with mail; transactional ones apart */
+	struct lane **lanes;		   /* owned, each for itself: a lane never moves; one a source */
+	unsigned nlanes, first_lane;	   /* the lane that is looked at first, in turn */
+	struct exchanger_spec *exchangers; /* owned, with their texts: where its mail goes */
+	unsigned nexchangers;
+	uint64_t pass;	    /* of the lane that leased last */
+	struct timer timer; /* when the next thing that waits by time is due */
+	unsigned ndomains;  /* domains that belong to it */
+	bool unroutable;    /* its routes say why mail cannot go: nothing is leased when they have aged */
+	void *target;	    /* the engine's: where to connect */
 };
 
 /* A recipient domain that has mail. */

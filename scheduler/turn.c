@@ -1,11 +1,16 @@
 /* What a site needs next. The order is the policy: mail that is here goes out first (an idle connection costs the
  * receiver), then connections for it, then more mail. Each lane gets the same questions; the first that has an answer
- * is served and the next lane is first next time. */
+ * is served and the next lane is first next time. More mail goes to the lane that had least of it, by weight.
+ *
+ * Nothing is asked again and again: what cannot be done has a time at which it can, or an event that will tell. */
 #include "scheduler/book.h"
 
 enum {
-	RETURN_MS = 10000,   /* a lane that rests longer gives its mail back to the queue */
-	SHARE_MAX = 32,	     /* records from one list at a time while others wait their turn */
+	RETURN_MS = 10000,	/* a lane that cannot send for longer gives its mail back to the queue */
+	AHEAD_MS = 1000,	/* mail is leased so long before it can be sent */
+	SHARE_MAX = 32,		/* records from one list at a time while others wait their turn */
+	URGENT_OVERDRAFT = 256, /* records of transactional mail in memory beyond those there is room for */
+	PASS_SCALE = 1000,
 	IDLE_SITE_MS = 60000 /* how long a site without mail is remembered */
 };
 
@@ -17,49 +22,130 @@ static void wait_until(struct lane *lane, enum lane_wait wait, uint64_t until_ms
 		*wake_ms = until_ms;
 }
 
-static bool next_send(const struct scheduler *scheduler, struct lane *lane, struct next *next, uint64_t now_ms,
-		      uint64_t *wake_ms)
+static void starve(struct scheduler *scheduler, struct site *site)
 {
-	uint64_t free_ms;
+	list_remove(&site->starved);
+	list_push(&scheduler->starved, &site->starved);
+}
 
-	if (lane->idle == 0 || lane->nready == 0 || scheduler->paused)
+static bool next_send(struct lane *lane, struct next *next, uint64_t now_ms)
+{
+	struct exchanger *exchanger;
+
+	if (lane->idle == 0)
 		return false;
-	free_ms = pace_next_ms(&lane->pace, now_ms);
-	if (free_ms) {
-		wait_until(lane, LANE_WAITS_RATE, free_ms, wake_ms);
+	if (lane->nurgent == 0 && lane->open - lane->idle >= lane_bulk_connections(lane)) {
+		lane->wait = LANE_WAITS_CONNECTIONS; /* the idle ones are kept for transactional mail */
 		return false;
 	}
-	*next = (struct next){.kind = NEXT_SEND, .lane = lane};
-	return true;
+	exchanger = lane_sends_to(lane, now_ms);
+	if (exchanger)
+		*next = (struct next){.kind = NEXT_SEND, .lane = lane, .exchanger = exchanger};
+	return exchanger != NULL;
 }
 
 static bool next_connect(struct scheduler *scheduler, struct lane *lane, struct next *next, uint64_t now_ms,
 			 uint64_t *wake_ms)
 {
-	if (!lane_wants_connection(lane) || scheduler->paused)
+	struct exchanger *exchanger = lane_connects_to(lane, NULL, now_ms);
+	enum lane_wait wait = LANE_WAITS_NOTHING;
+	uint64_t free_ms = lane_connects_ms(lane, &wait, now_ms);
+
+	if (!exchanger)
 		return false;
 	if (scheduler->slots_free == 0) {
 		wait_until(lane, LANE_WAITS_SLOTS, 0, wake_ms);
-		list_remove(&lane->site->starved);
-		list_push(&scheduler->starved, &lane->site->starved);
+		starve(scheduler, lane->site);
 		return false;
 	}
-	if (pace_next_ms(&lane->pace, now_ms)) {
-		wait_until(lane, LANE_WAITS_RATE, pace_next_ms(&lane->pace, now_ms), wake_ms);
+	if (free_ms) {
+		wait_until(lane, wait, free_ms, wake_ms);
+		return false;
+	}
+	if (!lane_connect(lane, exchanger, now_ms)) {
+		wait_until(lane, LANE_WAITS_TOTAL, now_ms + BUDGET_PATIENCE_MS, wake_ms);
 		return false;
 	}
 	scheduler->slots_free--;
-	lane->opening++;
-	*next = (struct next){.kind = NEXT_CONNECT, .lane = lane};
+	*next = (struct next){.kind = NEXT_CONNECT, .lane = lane, .exchanger = exchanger};
 	return true;
 }
 
-/* Transactional mail overtakes; bulk gets what is left. */
-static struct ready *next_list(const struct lane *lane, uint64_t now_ms, uint64_t *wake_ms)
+static bool next_return(struct lane *lane, struct next *next)
 {
-	struct ready *list = fair_choose(&lane->site->urgent, lane->source, now_ms, wake_ms);
+	if (lane->nready)
+		*next = (struct next){.kind = NEXT_RETURN, .lane = lane};
+	return lane->nready > 0;
+}
 
-	return list ? list : fair_choose(&lane->site->bulk, lane->source, now_ms, wake_ms);
+/* No exchanger takes mail just now: what is here waits, or goes back where others can have it. */
+static bool next_wait(struct lane *lane, struct next *next, uint64_t now_ms, uint64_t *wake_ms)
+{
+	uint64_t until_ms = lane_exchangers_next_ms(lane, now_ms);
+
+	if (until_ms == 0)
+		return false;
+	wait_until(lane, LANE_WAITS_ALLOWANCE, until_ms, wake_ms);
+	return until_ms > now_ms + RETURN_MS && lane_is_closed(lane, now_ms) && next_return(lane, next);
+}
+
+/* What is to be done with the mail that is here. */
+static bool lane_next(struct scheduler *scheduler, struct lane *lane, struct next *next, uint64_t now_ms,
+		      uint64_t *wake_ms)
+{
+	enum lane_wait own = LANE_WAITS_NOTHING;
+	uint64_t rest_ms = lane_rests_until_ms(lane, now_ms), free_ms;
+
+	if (lane->held || lane->limits.ended) {
+		wait_until(lane, LANE_WAITS_PAUSED, 0, wake_ms);
+		return next_return(lane, next);
+	}
+	if (rest_ms) {
+		wait_until(lane, LANE_WAITS_REST, rest_ms, wake_ms);
+		return rest_ms - now_ms >= RETURN_MS && next_return(lane, next);
+	}
+	lane->wait = lane->nready || lane->inflight ? LANE_WAITS_NOTHING : LANE_WAITS_MAIL;
+	lane->wait_until_ms = 0;
+	if (lane->nready == 0 || scheduler->paused)
+		return false;
+	free_ms = lane_next_ms(lane, &own, now_ms);
+	if (free_ms) {
+		wait_until(lane, own, free_ms, wake_ms);
+		return false;
+	}
+	if (lane->idle == 0 && lane->opening == 0)
+		lane->wait = LANE_WAITS_CONNECTIONS;
+	return next_send(lane, next, now_ms) || next_connect(scheduler, lane, next, now_ms, wake_ms) ||
+	       next_wait(lane, next, now_ms, wake_ms);
+}
+
+/* More mail would only lie here until then; 0: it is wanted now. */
+static uint64_t too_early_ms(const struct lane *lane, enum lane_wait *wait, uint64_t now_ms)
+{
+	uint64_t own_ms = lane_next_ms(lane, wait, now_ms), theirs_ms = lane_exchangers_next_ms(lane, now_ms);
+
+	if (theirs_ms > own_ms)
+		*wait = LANE_WAITS_ALLOWANCE;
+	else
+		theirs_ms = own_ms;
+	return theirs_ms > now_ms + AHEAD_MS ? theirs_ms : 0;
+}
+
+/* Transactional mail overtakes, and is not counted against room for the rest; bulk gets what is left. */
+static struct ready *next_list(const struct lane *lane, unsigned *count, uint64_t now_ms, uint64_t *wake_ms)
+{
+	unsigned goal = lane_supply_goal(lane, now_ms), have = lane->nready + lane->preparing + lane->asked;
+	struct ready *list = NULL;
+
+	if (lane->nurgent <= goal / 2 && have - lane->nurgent <= 2 * goal) {
+		list = fair_choose(&lane->site->urgent, lane->source, now_ms, wake_ms);
+		*count = goal - lane->nurgent;
+	}
+	if (!list && have <= goal / 2) {
+		list = fair_choose(&lane->site->bulk, lane->source, now_ms, wake_ms);
+		*count = goal - have;
+	}
+	return list;
 }
 
 /* How many of those the tenant's budget allows now, taken from it. */
@@ -70,26 +156,61 @@ static unsigned afford(const struct ready *list, unsigned count, uint64_t now_ms
 	return budget ? budget_take(budget, count, now_ms) : count;
 }
 
+/* A lane that had nothing to lease for long starts where the others are. */
+static void charge_lane(struct lane *lane, unsigned count)
+{
+	struct site *site = lane->site;
+	unsigned weight = lane->limits.weight ? lane->limits.weight : 1;
+
+	if (lane->pass < site->pass)
+		lane->pass = site->pass;
+	site->pass = lane->pass;
+	lane->pass += (uint64_t)count * PASS_SCALE / weight;
+}
+
+static bool has_room(struct scheduler *scheduler, struct lane *lane, const struct ready *list)
+{
+	int least = list->transactional ? -URGENT_OVERDRAFT : 0;
+
+	if (scheduler->records_free > least)
+		return true;
+	starve(scheduler, lane->site);
+	return false;
+}
+
+/* Its routes have aged: they are asked for again, and the mail waits for the answer if there are none. */
+static bool has_routes(struct scheduler *scheduler, struct ready *list, uint64_t now_ms)
+{
+	struct domain *domain = list->domain;
+
+	if (domain->routes_until_ms > now_ms)
+		return true;
+	if (!domain->asked && list_is_empty(&domain->asking))
+		list_push(&scheduler->asks, &domain->asking);
+	if (!domain->site->unroutable)
+		return true;
+	fair_rest(ready_fair(list), list); /* it comes back into its turn when the DNS has answered again */
+	return false;
+}
+
 static bool next_lease(struct scheduler *scheduler, struct lane *lane, struct next *next, uint64_t now_ms,
 		       uint64_t *wake_ms)
 {
-	unsigned goal = lane_supply_goal(lane), have = lane->nready + lane->preparing + lane->asked, count;
+	enum lane_wait wait = LANE_WAITS_NOTHING;
+	uint64_t early_ms;
+	unsigned count;
 	struct ready *list;
 
-	if (scheduler->paused || have > goal / 2 || !(list = next_list(lane, now_ms, wake_ms)))
+	if (scheduler->paused || lane->held || lane->limits.ended || lane_is_resting(lane, now_ms) ||
+	    !(list = next_list(lane, &count, now_ms, wake_ms)))
 		return false;
-	if (scheduler->records_free <= 0) {
-		list_remove(&lane->site->starved);
-		list_push(&scheduler->starved, &lane->site->starved);
+	early_ms = too_early_ms(lane, &wait, now_ms);
+	if (early_ms) {
+		wait_until(lane, wait, early_ms - AHEAD_MS, wake_ms);
 		return false;
 	}
-	if (list->domain->routes_until_ms <= now_ms && !list->domain->asked && list_is_empty(&list->domain->asking))
-		list_push(&scheduler->asks, &list->domain->asking);
-	if (lane->site->unroutable && list->domain->routes_until_ms <= now_ms) {
-		fair_rest(ready_fair(list), list);
-		return false; /* it comes back into its turn when the DNS has answered again */
-	}
-	count = goal - have;
+	if (!has_room(scheduler, lane, list) || !has_routes(scheduler, list, now_ms))
+		return false;
 	if (count > SHARE_MAX && !fair_is_alone(ready_fair(list)))
 		count = SHARE_MAX;
 	count = afford(list, count, now_ms);
@@ -99,6 +220,8 @@ static bool next_lease(struct scheduler *scheduler, struct lane *lane, struct ne
 	}
 	fair_rest(ready_fair(list), list);
 	fair_charge(ready_fair(list), list, count);
+	charge_lane(lane, count);
+	lane_prepare(lane);
 	list->leasing = lane;
 	list->asked = count;
 	list->more = false;
@@ -107,32 +230,20 @@ static bool next_lease(struct scheduler *scheduler, struct lane *lane, struct ne
 	return true;
 }
 
-static bool lane_next(struct scheduler *scheduler, struct lane *lane, struct next *next, uint64_t now_ms,
-		      uint64_t *wake_ms)
+/* Those before it have been asked: the lane that had least of the others; NULL: none is left. */
+static struct lane *least_served(const struct site *site, const struct lane *after)
 {
-	if (lane->held) {
-		wait_until(lane, LANE_WAITS_PAUSED, 0, wake_ms);
-		return false;
+	struct lane *least = NULL;
+
+	for (unsigned i = 0; i < site->nlanes; i++) {
+		struct lane *lane = site->lanes[i];
+
+		if (after && (lane->pass < after->pass || (lane->pass == after->pass && lane->source <= after->source)))
+			continue;
+		if (!least || lane->pass < least->pass)
+			least = lane;
 	}
-	if (lane_is_resting(lane, now_ms)) {
-		wait_until(lane, LANE_WAITS_REST, lane->rest_until_ms, wake_ms);
-		if (lane->nready == 0 || lane->rest_until_ms - now_ms < RETURN_MS)
-			return false;
-		*next = (struct next){.kind = NEXT_RETURN, .lane = lane};
-		return true;
-	}
-	if (lane->limits.ended) {
-		wait_until(lane, LANE_WAITS_MAIL, 0, wake_ms);
-		*next = (struct next){.kind = NEXT_RETURN, .lane = lane};
-		return lane->nready > 0;
-	}
-	lane->wait = lane->nready || lane->inflight ? LANE_WAITS_NOTHING : LANE_WAITS_MAIL;
-	lane->wait_until_ms = 0;
-	if (lane->nready && lane->idle == 0 && lane->open + lane->opening >= lane->window)
-		lane->wait = LANE_WAITS_CONNECTIONS;
-	return next_send(scheduler, lane, next, now_ms, wake_ms) ||
-	       next_connect(scheduler, lane, next, now_ms, wake_ms) ||
-	       next_lease(scheduler, lane, next, now_ms, wake_ms);
+	return least;
 }
 
 bool site_next(struct scheduler *scheduler, struct site *site, struct next *next, uint64_t now_ms)
@@ -147,6 +258,9 @@ bool site_next(struct scheduler *scheduler, struct site *site, struct next *next
 			return true;
 		}
 	}
+	for (struct lane *lane = least_served(site, NULL); lane; lane = least_served(site, lane))
+		if (next_lease(scheduler, lane, next, now_ms, &wake_ms))
+			return true;
 	if (site->ndomains == 0 && wake_ms == 0)
 		wake_ms = now_ms + IDLE_SITE_MS;
 	if (wake_ms)

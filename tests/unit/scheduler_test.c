@@ -48,7 +48,11 @@ static struct lane_limits plain_limits(void)
 
 static struct site *route(struct world *world, const char *domain, const char *site, struct lane_limits limits)
 {
-	struct site_spec spec = {slice_of(site), &limits, 1, UINT64_MAX, world->now_ms + 3600000, false, 0};
+	struct site_spec spec = {.name = slice_of(site),
+				 .limits = &limits,
+				 .nlanes = 1,
+				 .sources = UINT64_MAX,
+				 .routes_until_ms = world->now_ms + 3600000};
 
 	return scheduler_routed(world->scheduler, slice_of(domain), &spec, world->now_ms);
 }
@@ -141,7 +145,6 @@ static void connections_follow_the_work_up_to_the_limit(void **state)
 	offer(world, "b:a.example::");
 	next = expect(world, NEXT_LEASE);
 	leased(world, &next, 40, 0);
-	lane->window = 100;
 	while (scheduler_next(world->scheduler, &next, world->now_ms)) {
 		assert_int_equal(next.kind, NEXT_CONNECT);
 		opened++;
@@ -179,11 +182,14 @@ static void failures_in_a_row_rest_longer_and_success_forgets(void **state)
 	struct world *world = *state;
 	struct lane *lane = route(world, "a.example", "a", plain_limits())->lanes[0];
 
-	report(world, lane, REPORT_SLOWER);
+	report(world, lane, REPORT_REST);
+	assert_int_equal(lane->rest_until_ms, START_MS + 60000);
+	report(world, lane, REPORT_DELIVERED); /* it was on its way */
 	assert_int_equal(lane->rest_until_ms, START_MS + 60000);
 	wait_ms(world, 60001);
-	report(world, lane, REPORT_SLOWER);
+	report(world, lane, REPORT_REST);
 	assert_int_equal(lane->rest_until_ms, world->now_ms + 120000);
+	wait_ms(world, 120001);
 	report(world, lane, REPORT_DELIVERED);
 	assert_int_equal(lane->failures, 0);
 	assert_false(lane_is_resting(lane, world->now_ms));
@@ -206,7 +212,7 @@ static void a_rate_is_waited_for_to_the_millisecond(void **state)
 	expect(world, NEXT_CONNECT);
 	report(world, lane, REPORT_OPENED);
 	expect(world, NEXT_SEND);
-	assert_int_equal(lane_take(lane, 2, world->now_ms), 1);
+	assert_int_equal(lane_take(lane, lane_prepare(lane), 2, world->now_ms), 1);
 	lane->nready = 1;
 	expect_nothing(world);
 	assert_string_equal(lane_wait_name(lane->wait), "rate");
@@ -355,7 +361,12 @@ static void unroutable_mail_waits_for_the_dns(void **state)
 {
 	struct world *world = *state;
 	struct lane_limits limits = plain_limits();
-	struct site_spec spec = {SLICE("unroutable a.example"), &limits, 1, UINT64_MAX, world->now_ms + 30000, true, 0};
+	struct site_spec spec = {.name = SLICE("unroutable a.example"),
+				 .limits = &limits,
+				 .nlanes = 1,
+				 .sources = UINT64_MAX,
+				 .routes_until_ms = world->now_ms + 30000,
+				 .unroutable = true};
 	struct next next;
 
 	scheduler_routed(world->scheduler, SLICE("a.example"), &spec, world->now_ms);

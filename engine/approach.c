@@ -1,0 +1,119 @@
+/* The scheduler chooses among exchangers, here one is only passed over when it is known from other lanes to be silent.
+ * Whatever an exchanger does not like is reported before the next is asked for, so that the choice knows of it. Only
+ * when the whole lane has to rest does a delivery bear the news; else the mail just waits for a better connection. */
+#include "approach.h"
+
+#include "protection.h"
+#include "target.h"
+
+#include "base/check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { OWN_FAULT_MS = 1000 };
+
+void approach_failed(struct conn *conn, enum category category, const char *enhanced, const char *what, int error)
+{
+	char remote[ADDRESS_TEXT_MAX];
+
+	snprintf(conn->failure_text, sizeof(conn->failure_text), "%s %s: %s", what,
+		 address_text(&conn->routes->route[conn->route].address, remote).ptr,
+		 error ? strerror(error) : "no answer in time");
+	conn->failure = (struct outcome){
+		.verdict = {.action = ACTION_ELSEWHERE, .scope = SCOPE_SITE, .category = category},
+		.stage = STAGE_CONNECT,
+		.origin = ORIGIN_LOCAL,
+		.attempted = true,
+		.text = slice_of(conn->failure_text),
+	};
+	memcpy(conn->failure.enhanced, enhanced, strlen(enhanced) + 1);
+	if (conn->exchanger->open == 0) /* else it is alive, and has enough of us */
+		host_failed(conn->host, worker_now_ms(conn->worker));
+}
+
+/* What the server said is kept beyond the session. */
+void approach_refused(struct conn *conn)
+{
+	conn->failure = *session_outcome(&conn->session);
+	struct slice text = slice_head(conn->failure.text, sizeof(conn->failure_text) - 1);
+
+	if (text.len)
+		memcpy(conn->failure_text, text.ptr, text.len);
+	conn->failure_text[text.len] = '\0';
+	conn->failure.text = (struct slice){conn->failure_text, text.len};
+	conn->failure.attempted = true;
+	if (conn->failure.verdict.action == ACTION_DELIVERED || conn->failure.verdict.action == ACTION_NEVER)
+		conn->failure.verdict.action = ACTION_ELSEWHERE;
+	conn->once_more = session_found_window_broken(&conn->session) || protection_falls_back(conn);
+}
+
+/* The scheduler names another exchanger; false: there is none. */
+static bool move_on(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+	struct exchanger *other =
+		scheduler_reroute(worker->scheduler, conn->lane, conn->exchanger, worker_now_ms(worker));
+
+	if (other)
+		conn->exchanger = other;
+	return other != NULL;
+}
+
+/* The routes of now, and in them that of the exchanger. */
+static bool find_route(struct conn *conn)
+{
+	const struct target *target = target_of(conn->lane->site);
+
+	if (conn->routes != target->routes) {
+		routes_free(conn->routes);
+		conn->routes = routes_keep(target->routes);
+	}
+	conn->route = conn->exchanger->route;
+	return conn->route < conn->routes->nroutes;
+}
+
+static bool is_dead(const struct conn *conn)
+{
+	return host_is_dead(conn->worker, &conn->routes->route[conn->route].address, worker_now_ms(conn->worker));
+}
+
+bool approach_begin(struct conn *conn)
+{
+	for (unsigned passed = 0; find_route(conn); passed++) {
+		if (is_dead(conn) && passed < CONN_ADDRESSES_MAX && move_on(conn))
+			continue;
+		if (conn->host)
+			host_release(conn->worker, conn->host);
+		conn->host = host_hold(conn->worker, &conn->routes->route[conn->route].address);
+		return true;
+	}
+	return false;
+}
+
+/* A host that failed the probe of a window takes mail one message at a time, one whose TLS does not work may take it
+ * in clear: it is asked again, at once and once, for that is remembered. That greeting does not count. */
+bool approach_again(struct conn *conn)
+{
+	bool once_more = conn->once_more;
+
+	conn->once_more = false;
+	if (once_more) {
+		conn->greeted--;
+		return true;
+	}
+	if (!conn->failure.attempted)
+		return false;
+	stat_add(conn->worker->stats, STAT_REFUSED, 1);
+	conn_report(conn, REPORT_CROWDED, (uint64_t)conn->failure.verdict.retry_after_s * 1000, conn->failure.text);
+	return conn->tried < CONN_ADDRESSES_MAX && conn->greeted < CONN_SESSIONS_MAX && move_on(conn);
+}
+
+void approach_end(struct conn *conn)
+{
+	conn_report(conn, REPORT_UNOPENED, 0, SLICE_NONE);
+	if (!conn->failure.attempted)
+		conn_report(conn, REPORT_REST, OWN_FAULT_MS, SLICE("this machine could not open a connection"));
+	else if (lane_is_resting(conn->lane, worker_now_ms(conn->worker)))
+		delivery_unreachable(conn->lane, &conn->failure, conn);
+}
