@@ -65,6 +65,10 @@ static const struct verdict_rule rules[] = {
 	{"nobody-code", AT_RCPT, "501 511 550 551 552 553 554", "x.1.1 x.1.6 x.1.10", "", "",
 	 ACTION_NEVER, SCOPE_RECIPIENT, CATEGORY_INVALID_RECIPIENT, SUPPRESS,
 	 "rcpt 550 5.1.1 No"},
+	/* RFC 5321 4.1.4: the order is wrong, and we keep it: the session is out of step, the mail is not at fault. */
+	{"out-of-sequence", ANYWHERE, "503", "", "", "",
+	 ACTION_LATER, SCOPE_CONNECTION, CATEGORY_PROTOCOL, SUPPRESS_NOT,
+	 "data 503 Out of order"},
 	/* Their trouble, by its names. */
 	{"trouble", ANYWHERE, "4 5", "", "",
 	 ""
@@ -83,16 +87,38 @@ static const struct verdict_rule rules[] = {
 	 ""
 	 "nicht verfugbar|indisponible|no disponible|"
 	 "indisponivel|non disponibile|"
-	 "недоступен|系统忙|繁忙|try again|retry|wait",
+	 "недоступен|系统忙|繁忙|try again|retry|wait|system call|encountered an error|error occurred|error while|no mdb|"
+	 "unable to queue|cannot queue|could not queue|file system full|filesystem full|system full|could not load|"
+	 "unable to contact|cannot contact|could not contact",
 	 ACTION_BY_STAGE, SCOPE_BY_STAGE, CATEGORY_REMOTE_ERROR, SUPPRESS_NOT,
 	 "eom 451 Internal error on our side"},
-	{"nobody-code-later", AT_RCPT, "4", "x.1.1", "", "",
-	 ACTION_LATER, SCOPE_RECIPIENT, CATEGORY_INVALID_RECIPIENT, SUPPRESS_NOT,
-	 "rcpt 450 4.1.1 Being looked up"},
 	/* An address with bad form may be a fault of ours: not suppressed. */
 	{"address-code", ANYWHERE, "5", "x.1.*", "", "",
 	 ACTION_NEVER, SCOPE_BY_STAGE, CATEGORY_INVALID_RECIPIENT, SUPPRESS_NOT,
 	 "rcpt 501 5.1.3 The address has a bad form"},
+	{"protocol-words", ANYWHERE, "4 5", "", "",
+	 "syntax|syntax error|unrecognized|unrecognised|unknown command|not implemented|not recognized|not recognised|bad sequence|out of sequence|sequence of commands|"
+	 "command unrecognized|invalid command|invalid parameter|invalid argument|bad command|pipelining|parameters|polite people|unsupported|not supported|protocol",
+	 ACTION_BY_STAGE, SCOPE_BY_STAGE, CATEGORY_PROTOCOL, SUPPRESS_NOT,
+	 "rcpt 550 Syntax error in your line"},
+	/* One word of it, of a recipient: likely, no more. */
+	{"nobody-faint", AT_RCPT, "5", "", "",
+	 "unknown|not found|not present|undeliverable|no one|nobody|wrong|"
+	 "rejected recipients|nessun utente|desconocida|inconnus|not email addresses|not local|not a local|invalid|not an email|no longer",
+	 ACTION_NEVER, SCOPE_RECIPIENT, CATEGORY_INVALID_RECIPIENT, SUPPRESS_NOT,
+	 "rcpt 550 ann? Nobody"},
+	{"full-faint", AT_RCPT | AT_DATA | AT_END, "4 5", "", "",
+	 "quota|quotas|storage|full|over the limit",
+	 ACTION_LATER, SCOPE_BY_STAGE, CATEGORY_MAILBOX_FULL, SUPPRESS_NOT,
+	 "rcpt 550 ann: quota"},
+	{"rate-faint", ANYWHERE, "4 5", "", "",
+	 "limit exceeded|limit reached|limit has been|exceeds limit|exceeds the limit|exceeded limit|exceeded the limit|exceeded a limit|limits exceeded|"
+	 "too many|limit is|slower",
+	 ACTION_SLOWER, SCOPE_LANE, CATEGORY_RATE_LIMITED, SUPPRESS_NOT,
+	 "eom 451 You exceeded the limit"},
+	{"nobody-code-later", AT_RCPT, "4", "x.1.1", "", "",
+	 ACTION_LATER, SCOPE_RECIPIENT, CATEGORY_INVALID_RECIPIENT, SUPPRESS_NOT,
+	 "rcpt 450 4.1.1 Being looked up"},
 	{"network-no-route", AT_RCPT | AT_DATA | AT_END, "5", "x.4.4", "", "",
 	 ACTION_NEVER, SCOPE_BY_STAGE, CATEGORY_BAD_DOMAIN, SUPPRESS_NOT,
 	 "rcpt 550 5.4.4 Cannot get there"},
@@ -116,15 +142,6 @@ static const struct verdict_rule rules[] = {
 
 	/* ---- By the code. */
 
-	/* RFC 5321 4.1.4: the order is wrong, and we keep it: the session is out of step, the mail is not at fault. */
-	{"out-of-sequence", ANYWHERE, "503", "", "", "",
-	 ACTION_LATER, SCOPE_CONNECTION, CATEGORY_PROTOCOL, SUPPRESS_NOT,
-	 "data 503 Out of order"},
-	{"protocol-words", ANYWHERE, "4 5", "", "",
-	 "syntax|syntax error|unrecognized|unrecognised|unknown command|not implemented|not recognized|not recognised|bad sequence|out of sequence|sequence of commands|"
-	 "command unrecognized|invalid command|invalid parameter|invalid argument|bad command|pipelining|parameters|polite people|unsupported|not supported|protocol",
-	 ACTION_BY_STAGE, SCOPE_BY_STAGE, CATEGORY_PROTOCOL, SUPPRESS_NOT,
-	 "rcpt 550 Syntax error in your line"},
 	/* We said something they did not understand. */
 	{"protocol", ANYWHERE, "500 501 502 504 555", "", "", "",
 	 ACTION_BY_STAGE, SCOPE_BY_STAGE, CATEGORY_PROTOCOL, SUPPRESS_NOT,

@@ -8,7 +8,7 @@
 static const struct verdict_rule rules[] = {
 	{"virus", ANYWHERE, "4 5", "", "",
 	 "virus|viruses|viral|malware|infected|trojan|worm|clamav|worms|ransomware|illegal attachment|"
-	 "banned file|banned attachment|banned name|banned extension|banned content|forbidden attachment|prohibited attachment|"
+	 "banned file|banned attachment|banned name|banned extension|forbidden attachment|prohibited attachment|"
 	 "attachment * not allowed|attachment * not accepted|attachment * forbidden|attachment * prohibited|"
 	 "attachment * reject-|attachment * block-|attachment * banned|attachment type|attachment types|blocked attachment|"
 	 "attachments * not allowed|attachments * not accepted|attachments * block-|unsafe attachment|dangerous attachment|"
@@ -34,7 +34,8 @@ static const struct verdict_rule rules[] = {
 	 "improperly formatted|invalid message|unparsable|unparseable|unbalanced|nested too deep-|too many mime|"
 	 "too many attachments|too many header-|too many received headers|messageid|message id * invalid|invalid message id|"
 	 "date header|invalid date|date * future|date * past|unacceptable header-|encoding * not|character set|charset|"
-	 "en tete|kopfzeile-|cabecera-|cabecalho-|intestazione|naglowek|hlavicka|заголов",
+	 "en tete|kopfzeile-|cabecera-|cabecalho-|intestazione|naglowek|hlavicka|заголов|header error|header are not|"
+	 "headers not",
 	 ACTION_BY_STAGE, SCOPE_MESSAGE, CATEGORY_CONTENT, SUPPRESS_NOT,
 	 "eom 550 The From: header is missing"},
 
@@ -59,7 +60,8 @@ static const struct verdict_rule rules[] = {
 	 "indesirable|pourriel|courrier indesirable|contenu * refuse|werbung|werbe-|unerwunscht-|unerwuenscht-|spamverdacht|spam verdacht|"
 	 "no deseado|correo basura|contenido * rechazado|nao solicitado|conteudo * rejeitado|lixo eletronico|indesiderata|"
 	 "posta indesiderata|contenuto * rifiutato|niechciana|niechcian-|nevyzadan-|спам|как спам|рассылк|垃圾邮件|垃圾郵件|垃圾信|"
-	 "广告|廣告|内容|內容|反垃圾|迷惑メール|スパム|스팸",
+	 "广告|廣告|内容|內容|反垃圾|迷惑メール|スパム|스팸|banned content|pattern detection|spamprofiler|spam profiler|advertising|"
+	 "advertisement|advert",
 	 ACTION_BY_STAGE, SCOPE_MESSAGE, CATEGORY_SPAM_CONTENT, SUPPRESS_NOT,
 	 "eom 554 5.7.1 This message scores as spam with us"},
 
@@ -80,7 +82,7 @@ static const struct verdict_rule rules[] = {
 	 "exceeds administrative|too much data|trop volumineu-|trop gros|trop lourd|taille * message|taille maximale|zu gross|"
 	 "maximale grosse|grosse * uberschr-|demasiado grande|tamano * mensaje|tamano maximo|excede el tamano|muito grande|"
 	 "tamanho * mensagem|tamanho maximo|excede o tamanho|troppo grande|dimensione massima|dimensioni massime|zbyt duza|"
-	 "za duza|prilis velka|слишком больш|размер|邮件过大|邮件太大|大小|郵件過大|サイズ|크기",
+	 "za duza|prilis velka|слишком больш|размер|邮件过大|邮件太大|大小|郵件過大|サイズ|크기|file size",
 	 ACTION_NEVER, SCOPE_MESSAGE, CATEGORY_MESSAGE_TOO_LARGE, SUPPRESS_NOT,
 	 "mail 552 The message is too big for us"},
 	/* RFC 1870 6 and RFC 3463 x.2.3, x.3.4. Where a text says "policy" it means another limit. */

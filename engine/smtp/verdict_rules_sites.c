@@ -97,8 +97,13 @@ static const struct verdict_rule rules[] = {
 	 "resolver rst not authorized|resolver rst authrequired|resolver rst notauthorized|resolver rst restricted|resolver rst recipsizelimit|"
 	 "recipnotauthorized|not permitted to send * recipient|not have permission to send|dont have permission to send|"
 	 "not allowed to send to this|only accepts messages from|only accepts mail from|accept mail only from|"
-	 "not accept mail from * outside|not accept messages from|restricted recipient|delivery not authorized|"
-	 "authentication required to send to",
+	 "restricted recipient|delivery not authorized|"
+	 "authentication required to send to|only accepting mail from|only accept mail from|only accepts message|"
+	 "only accept messages|by non member|closed mailing list|mailing list|organizational settings|"
+	 "allowed senders list|recipient preferences|not accepting any mail from|user reject|not allowed to send to|"
+	 "not allowed to post|not a member|not subscribed|moderated|not authorized to send to|"
+	 "not authorised to send to|cannot send to this|delivery restriction-|does not accept mail from you|"
+	 "not accept mail from you|has restricted|members only list",
 	 ACTION_NEVER, SCOPE_BY_STAGE, CATEGORY_POLICY, SUPPRESS_NOT,
 	 "rcpt 550 5.7.1 RESOLVER.RST.AuthRequired; authentication required"},
 	{"microsoft-restricted-code", AT_RCPT | AT_DATA | AT_END, "5", "x.7.124 x.7.129 x.7.133 x.7.134 x.7.135 x.7.136 x.7.12 x.7.13", "", "",
@@ -181,7 +186,8 @@ static const struct verdict_rule rules[] = {
 	{"qq-recipient-refuses", ANYWHERE, "5", "", "",
 	 "rejected by recipients|rejected by recipient|rejected by the recipient|refused by recipient|refused by the recipient|"
 	 "recipient refuses|blocked by recipient|blocked by the recipient|blocked by user|rejected by user|rejected by this user|rejected by the user|user refused|"
-	 "recipient does not want|recipient has blocked|recipient has rejected|user has blocked|recipient declined",
+	 "recipient does not want|recipient has blocked|recipient has rejected|user has blocked|recipient declined|"
+	 "recipient refuses * from you|recipient * blocked by user",
 	 ACTION_NEVER, SCOPE_BY_STAGE, CATEGORY_POLICY, SUPPRESS_NOT,
 	 "rcpt 550 This mail was rejected by recipients"},
 	{"netease-spam", ANYWHERE, "4 5", "", "",
@@ -223,9 +229,9 @@ static const struct verdict_rule rules[] = {
 	/* ---- Filters before the servers. */
 
 	{"mimecast-sender", ANYWHERE, "4 5", "", "",
-	 "manually blocked senders|envelope blocked user|header based manually",
+	 "envelope blocked user|header based manually",
 	 ACTION_BY_STAGE, SCOPE_SENDER, CATEGORY_SENDER_REJECTED, SUPPRESS_NOT,
-	 "eom 550 Rejected by header based manually Blocked Senders"},
+	 "eom 550 Rejected, header based manually"},
 	{"mimecast-policy", ANYWHERE, "4 5", "", "",
 	 "anti spoofing policy|content examination|security policies|administrative prohibition|header based anti",
 	 ACTION_BY_STAGE, SCOPE_MESSAGE, CATEGORY_POLICY, SUPPRESS_NOT,

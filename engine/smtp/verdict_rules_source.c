@@ -98,7 +98,7 @@ static const struct verdict_rule rules[] = {
 	 "limite de envios|limite de envio|muitas mensagens|muitos emails|muitos e mails|excesso de mensagens|"
 	 "excesso de envios|troppi messaggi|troppe email|troppe mail|zbyt wiele wiadomosci|zbyt duzo wiadomosci|"
 	 "prilis mnoho zprav|слишком много сообщений|слишком много писем|превышен лимит|превышено количество|"
-	 "слишком часто|发送频率|发信频率|频率过高|頻率過高|发送过多|发信过多|超过限制|送信数|送信制限|流量制限|次数过多",
+	 "слишком часто|发送频率|发信频率|频率过高|頻率過高|发送过多|发信过多|超过限制|送信数|送信制限|流量制限|次数过多|try again slower|sending limit reached",
 	 ACTION_SLOWER, SCOPE_LANE, CATEGORY_RATE_LIMITED, SUPPRESS_NOT,
 	 "eom 451 4.7.1 You send too fast, slow down"},
 	/* RFC 3463 and its registry: mail flood, rate of unsolicited mail. */
@@ -117,9 +117,10 @@ static const struct verdict_rule rules[] = {
 	 "not allowed to send mail from|not allowed to send mails for|not allowed to send emails from|"
 	 "not authorised to send * domain|spoof-|forgery|"
 	 "mailfrom failed|auth failed|"
-	 "impersonat-|header from * not match|from address * not match|envelope * not match * header|openspf-|"
+	 "header from * not match|from address * not match|envelope * not match * header|openspf-|"
 	 "nicht autorisiert * absender|non autorise a envoyer|no autorizado para enviar|nao autorizado a enviar|"
-	 "non autorizzato a inviare|подделк-|поддельн",
+	 "non autorizzato a inviare|подделк-|поддельн|impersonation|discourages use of this host|impersonating user|"
+	 "impersonating sender",
 	 ACTION_BY_STAGE, SCOPE_MESSAGE, CATEGORY_AUTH_FAILURE, SUPPRESS_NOT,
 	 "eom 550 5.7.1 Refused by the DMARC policy of news.example"},
 	{"proof-code", ANYWHERE, "4 5", "x.7.20 x.7.21 x.7.22 x.7.23 x.7.24 x.7.26 x.7.29 x.7.32 x.7.509 x.7.515", "", "",
@@ -138,7 +139,9 @@ static const struct verdict_rule rules[] = {
 	 "ehlo argument|helo hostname|helo ehlo|ehlo helo|helo domain|helo should|helo is|helo must|correct helo|forged helo|"
 	 "improper helo|helo check-|need fully qualified hostname|your hostname|inverso * dns|dns inverso|dns inverse|"
 	 "reverso|dns reverso|resolution inverse|обратная запись|обратной зоны|обратной записи|反向解析|反解|逆引き|"
-	 "обратный dns|обратного dns|обратной dns",
+	 "обратный dns|обратного dns|обратной dns|helo mismatch|ehlo mismatch|hostname does not resolve|"
+	 "hostname not resolve|your host name|servers hostname|unresolvable relay host|no reverse|"
+	 "impersonating domain|host impersonating|dns check failed",
 	 ACTION_BY_STAGE, SCOPE_LANE, CATEGORY_PTR_OR_HELO, SUPPRESS_NOT,
 	 "rcpt 554 5.7.1 Your address has no PTR record"},
 	{"names-code", ANYWHERE, "4 5", "x.7.25", "", "",
@@ -151,7 +154,8 @@ static const struct verdict_rule rules[] = {
 	{"list-of-domains", ANYWHERE, "4 5", "", "",
 	 "uribl|uribl com|surbl|dbl spamhaus|rhsbl|ivmuri|blocked url-|spam url-|bad url-|url * blacklist-|url * listed|"
 	 "url * blocklist-|uri * blacklist-|uri * blocklist-|link * blacklist-|domain * in * body * listed|"
-	 "links * listed|query domain|urls * spam|contains * url * listed|urlbl",
+	 "links * listed|query domain|urls * spam|contains * url * listed|urlbl|blacklisted url|blocklisted url|"
+	 "listed url|url in message",
 	 ACTION_BY_STAGE, SCOPE_MESSAGE, CATEGORY_SPAM_CONTENT, SUPPRESS_NOT,
 	 "eom 554 5.7.1 A link in it is on multi.surbl.example"},
 	/* Turned away for now because of what came from here before. */
@@ -196,7 +200,9 @@ static const struct verdict_rule rules[] = {
 	 "黑名单|黑名單|信誉|信譽|您的 ip|你的 ip|可疑 ip|ブラックリスト|ブラックリスト登録|차단된 ip|ip * gesperrt|"
 	 "ip adresse * blockiert|adresse ip * bloquee|direccion ip * bloqueada|endereco ip * bloqueado|indirizzo ip * bloccato|"
 	 "refuse mail from your|refuses mail from your|refused mail from your|# is listed|# listed|ip * is listed|"
-	 "ip * listed|host * is listed|server * is listed",
+	 "ip * listed|host * is listed|server * is listed|mail from your ip|accepting mail from your|"
+	 "mail from your server|mail from your host|access from mail server|smtp server of your isp|"
+	 "confirm this mail server|requires confirmation|use your isp|your isps smtp|your isps mail",
 	 ACTION_BY_STAGE, SCOPE_LANE, CATEGORY_REPUTATION, SUPPRESS_NOT,
 	 "connect 554 5.7.1 192.0.2.10 is on a blocklist"},
 };

@@ -72,6 +72,14 @@ static const struct verdict_rule rules[] = {
 	 "account * exceeded * messages|user * exceeded * sending|rate of messages from * sender",
 	 ACTION_SLOWER, SCOPE_SENDER, CATEGORY_RATE_LIMITED, SUPPRESS_NOT,
 	 "mail 452 4.7.1 The sender has exceeded its hourly limit"},
+	/* It is the sender that is on a list, the recipient's own or the site's. */
+	{"sender-listed", ANYWHERE, "4 5", "", "",
+	 "sender is on|sender blacklisted|sender is blacklisted|sender has been blacklisted|blacklisted sender|blocked sender|blocked senders|"
+	 "address that has been blacklisted|sender address is on|sender blocked|sender is blocked|sender has been blocked|"
+	 "your email address has been blocked|your address has been blocked|your email address is blocked|"
+	 "sender is not allowed|sender on * blacklist|sender in * blacklist|sender in * blocklist|rejected sender",
+	 ACTION_BY_STAGE, SCOPE_SENDER, CATEGORY_SENDER_REJECTED, SUPPRESS_NOT,
+	 "rcpt 550 5.7.1 The sender is on our list of those not wanted"},
 	/* They do not take mail for this domain at all. */
 	{"relay", ANYWHERE, "4 5", "", "",
 	 "relay access denied|relay denied|relaying denied|relay not permitted|relaying not permitted|relay not allowed|relaying not allowed|"
@@ -81,12 +89,13 @@ static const struct verdict_rule rules[] = {
 	 "not authorized to relay|permission to relay|relay permission|as a relay|relay for|mail relay denied|unauthorized relay-|"
 	 "relaying mail|relaying to|relaying|no relay-|relay is not|relay is prohibited|open relay not allowed|open relay|"
 	 "third party relay-|attributed to your tenant|relay this message|relay recipient not|relay rights|relay this mail|rcpthosts|not a gateway|"
-	 "not local host|local users only|local user only|not a local|not a local domain|is not local|non local|local domains only|"
+	 "not local host|local users only|local user only|not a local domain|local domains only|"
 	 "only local|smtp authentication is required|smtp authentication required|requires authentication when|authentication is required to|"
 	 "relay authentication|login to * before sending|turn on smtp authentication|authentication required for relay|"
 	 "kein relay|relay verboten|weiterleitung nicht|relais * interdit|relais * refuse|relai refuse|no se permite relay|relay no permitido|"
 	 "relay negado|relay nao permitido|relay non consentito|relay non autorizzato|relay zabroniony|relay neni povolen|релей|"
-	 "пересылка запрещена|中继|轉發|中継",
+	 "пересылка запрещена|中继|轉發|中継|not a local host|insecure mail relay|insecure relay|non local recipient|"
+	 "non local e mail|non local email|non local domain|non local address",
 	 ACTION_BY_STAGE, SCOPE_BY_STAGE, CATEGORY_RELAY_DENIED, SUPPRESS_NOT,
 	 "rcpt 550 5.7.1 Relaying to other.example is not permitted"},
 
@@ -114,7 +123,9 @@ static const struct verdict_rule rules[] = {
 	 "przekroczony limit skrzynki|brak miejsca|schranka * plna|schranka plna|plna schranka|переполнен|превышена квота|"
 	 "квота превышена|квоты|邮箱已满|郵箱已滿|信箱已滿|信箱已满|邮箱空间|容量不足|容量已|空间不足|空間不足|邮箱满|超过容量|"
 	 "いっぱい|一杯|容量超過|容量を超|용량 초과|용량이 초과|postvak vol|mailbox vol|mailboxen ar full|posta kutusu dolu|kota asimi|"
-	 "postfach * ueberfuell-",
+	 "postfach * ueberfuell-|full mailbox|allowed quota|reached * quota|maximum allowed storage|"
+	 "space has been used up|too many messages on the server|saturee|mailbox is over|receiving limits|"
+	 "mail file size exceeds|account * exceeding",
 	 ACTION_LATER, SCOPE_BY_STAGE, CATEGORY_MAILBOX_FULL, SUPPRESS_NOT,
 	 "rcpt 552 The mailbox of ann is full"},
 	/* The name is in no table of theirs, said so that it cannot be the sender's or the domain's. */
@@ -134,7 +145,11 @@ static const struct verdict_rule rules[] = {
 	 "not in our user|no mailbox here|no mailbox by that name|no user by that name|no account by that name|not have an account|"
 	 "doesnt have an account|does not have a mailbox|doesnt have a * account|does not have a * account|not our customer|no longer a customer|"
 	 "mailbox not available on this server|marked as invalid|chkuser|no valid recipients|no valid recipient|recipients are invalid|"
-	 "all recipients invalid|not a member of|exrecipnotfound|address unknown|unknown address|unknown recipient domain and user",
+	 "all recipients invalid|exrecipnotfound|address unknown|unknown address|unknown recipient domain and user|"
+	 "not present in directory|not present in * directory|not in name directory|no * in name directory|"
+	 "cant accept user|addresses were unknown|recipients unknown|unknown recipients|unknown virtual user|"
+	 "validrcptto|badrecipientto|users email name|address not recognized|user not recognized|"
+	 "recipient not recognized",
 	 ACTION_NEVER, SCOPE_BY_STAGE, CATEGORY_INVALID_RECIPIENT, SUPPRESS,
 	 "rcpt 550 No such user here: ann"},
 	/* The same for now, they say; but who is unknown today is unknown tomorrow, and one in fifteen of all 4yz is
@@ -178,7 +193,8 @@ static const struct verdict_rule rules[] = {
 	 "ucet * zablokovan|ucet * zrusen|ящик * заблокирован|аккаунт * заблокирован|пользователь заблокирован|ящик * отключ-|"
 	 "ящик отключ|неактив|удален|已停用|已禁用|被禁用|已冻结|被冻结|已凍結|已被停用|被锁定|已锁定|已注销|停權|停用|已停權|休眠|"
 	 "無効になって|停止されて|휴면|해지|account * has been disabled|mailbox * has been disabled|user * has been disabled|"
-	 "account * is closed|account * has been closed",
+	 "account * is closed|account * has been closed|archivee|archived recipient|suspend the service|"
+	 "usuario bloqueado|utente bloccato|temporary locked|temporarily locked|wird nicht mehr|not an active",
 	 ACTION_BY_STAGE, SCOPE_BY_STAGE, CATEGORY_INACTIVE_MAILBOX, SUPPRESS_NOT,
 	 "rcpt 550 5.1.1 The account of ann has been disabled"},
 };

@@ -7,19 +7,22 @@
 static const struct verdict_rule rules[] = {
 	/* The envelope sender or its domain is refused; it holds for this sender, not for the recipients. */
 	{"sender", ANYWHERE, "4 5", "", "",
-	 "sender address rejected|sender rejected|sender is rejected|sender refused|sender denied|sender blocked|sender is blocked|"
+	 "sender address rejected|sender rejected|sender is rejected|sender refused|sender denied|"
 	 "sender address * reject-|sender address * denied|sender address * block-|sender address * not|sender address * invalid|"
 	 "sender * domain * not exist|sender domain|senders domain|domain of sender|domain of the sender|domain of your|sender not|"
 	 "sender * not wanted|sender * not accept-|sender * not allowed|sender * not permitted|sender * not valid|sender is not|"
 	 "sender * not exist|sender * not found|sender unknown|unknown sender|invalid sender|sender * invalid|bad sender|illegal sender|"
-	 "blocked sender|blocked senders|sender banned|banned senders|sender email|sender * resolve|"
+	 "sender banned|banned senders|sender email|sender * resolve|"
 	 "sender mail|mail from is mismatch-|mismatch- * mail from|mail from * mismatch-|mismatch- * client|from address|from domain|mail from address|mail from domain|mailfrom|your domain|"
 	 "originator|envelope sender|envelope from|envelope blocked|return path|reverse path|"
-	 "dns mx or a|mx or a|null sender|empty sender|null return|badmailfrom|bad mail from|mail from * not|"
-	 "mail from * invalid|mail from * reject-|mail from * refused|without a valid sender|message from * rejected|mails from * not|"
+	 "dns mx or a|mx or a|null sender|empty sender|null return|badmailfrom|bad mail from|"
+	 "without a valid sender|"
 	 "mail from domain * not|domain must resolve|domain name required|domain may not exist|domain not exist or|"
-	 "not owned by|sender is on|expediteur|emetteur|absender-|absenderadresse|remitente|"
-	 "remetente|mittente|nadawc-|nadawca|odesilatel|отправител|发件人|寄件人|寄件者|送信元|差出人|送信者|보낸 사람|발신자",
+	 "not owned by|expediteur|emetteur|absender-|absenderadresse|remitente|"
+	 "remetente|mittente|nadawc-|nadawca|odesilatel|отправител|发件人|寄件人|寄件者|送信元|差出人|送信者|보낸 사람|발신자|"
+	 "mail from @ * not|mail from @ * invalid|mail from @ * reject-|mail from @ * refused|mail from @ * denied|"
+	 "mail from @ * block-|mail from @ rejected|message from @ * reject-|bogus mail from|sender address|"
+	 "envelope senders|unroutable sender|return address|bogus sender|valid from",
 	 ACTION_BY_STAGE, SCOPE_SENDER, CATEGORY_SENDER_REJECTED, SUPPRESS_NOT,
 	 "mail 550 5.1.0 Sender address rejected"},
 	{"sender-code", ANYWHERE, "4 5", "x.1.7 x.1.8 x.7.27", "", "",
@@ -40,7 +43,9 @@ static const struct verdict_rule rules[] = {
 	 "domaine * nexiste pas|domane * unbekannt|domain unbekannt|unbekannte domain|domain existiert nicht|dominio * no existe|"
 	 "dominio desconocido|dominio inexistente|dominio desconhecido|dominio nao existe|dominio nao encontrado|dominio sconosciuto|"
 	 "dominio * non esiste|domena nie istnieje|nieznana domena|domena neexistuje|neznama domena|домен * не|неизвестный домен|"
-	 "域名不存在|网域|ドメインが|ドメイン名",
+	 "域名不存在|网域|ドメインが|ドメイン名|domain is not reachable|domain must exist|recipient domain|mail domain * unknown|"
+	 "name or service not known|no mx record found|no mx records|mx records for|domain * unknown|"
+	 "mail domain mentioned",
 	 ACTION_BY_STAGE, SCOPE_BY_STAGE, CATEGORY_BAD_DOMAIN, SUPPRESS_NOT,
 	 "rcpt 550 Host unknown"},
 	{"domain-code", AT_RCPT, "4 5", "x.1.2 x.4.12", "", "",
