@@ -103,26 +103,25 @@ static bool read_kind(const json_t *object, enum control_kind *kind)
 }
 
 /* False if it is none that workers heed. */
-static bool read_entry(struct entry *entry, struct slice text)
+static bool read_entry(struct entry *entry, struct slice id, struct slice text)
 {
 	json_t *object = json_loadb(text.ptr, text.len, 0, NULL);
-	char *match = json_dumps(json_object_get(object, "match"), JSON_COMPACT);
+	struct slice match = slice_of(json_string_value(json_object_get(object, "match")));
 	const char *by = json_string_value(json_object_get(object, "by"));
 	struct refusal refusal;
 	bool heeded = read_kind(object, &entry->kind);
 
-	if (heeded && !match_json(&entry->match, slice_of(match), &refusal)) {
+	if (heeded && !match_json(&entry->match, match, &refusal)) {
 		log_error("reading the controls in force: %s", refusal.message);
 		heeded = false;
 	}
 	if (heeded) {
-		entry->id = number(object, "id");
+		slice_number(id, UINT64_MAX, &entry->id);
 		entry->accept = number(object, "accept");
 		entry->since_ms = number(object, "since");
-		entry->until_ms = number(object, "until");
+		entry->until_ms = number(object, "until_ms");
 		entry->by = slice_copy(slice_of(by));
 	}
-	free(match);
 	json_decref(object);
 	return heeded;
 }
@@ -134,12 +133,12 @@ static struct control_set *set_read(uint64_t generation, const struct slice *tex
 	CHECK(set != NULL);
 	set->refs = 1;
 	set->generation = generation;
-	set->entries = calloc(n + 1, sizeof(*set->entries));
+	set->entries = calloc(n / 2 + 1, sizeof(*set->entries));
 	CHECK(set->entries != NULL);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i + 1 < n; i += 2) {
 		struct entry *entry = &set->entries[set->nentries];
 
-		if (!read_entry(entry, texts[i]))
+		if (!read_entry(entry, texts[i], texts[i + 1]))
 			continue;
 		set->nentries++;
 		set->pauses = set->pauses || entry->kind == CONTROL_PAUSE;
@@ -252,25 +251,6 @@ static void know_lane(struct match_facts *facts, const struct lane *lane)
 	match_know(facts, MATCH_SOURCE, source ? source->name : SLICE(""));
 }
 
-bool controls_pause_list(const struct worker *worker, const struct ready *list, const struct lane *lane)
-{
-	const struct control_set *set = worker->controls;
-	struct match_facts facts = {.known = 0};
-
-	if (!set || !match_know_list(&facts, list->name))
-		return false;
-	know_lane(&facts, lane);
-	for (size_t i = 0; i < set->nentries; i++) {
-		const struct entry *entry = &set->entries[i];
-
-		/* What names a job is not for the whole list, what names a source is for the lane. */
-		if (entry->kind == CONTROL_PAUSE && !match_has(&entry->match, MATCH_SOURCE) &&
-		    match_tells(&entry->match, &facts) && match_fits(&entry->match, &facts))
-			return true;
-	}
-	return false;
-}
-
 static bool pauses_lane(const struct control_set *set, const struct lane *lane)
 {
 	struct match_facts facts = {.known = 0};
@@ -284,6 +264,38 @@ static bool pauses_lane(const struct control_set *set, const struct lane *lane)
 			return true;
 	}
 	return false;
+}
+
+static bool pauses_list(const struct control_set *set, const struct ready *list, const struct lane *lane)
+{
+	struct match_facts facts = {.known = 0};
+
+	match_know_list(&facts, list->name);
+	know_lane(&facts, lane);
+	for (size_t i = 0; i < set->nentries; i++) {
+		const struct entry *entry = &set->entries[i];
+
+		/* What names a job is not for the whole list, what names a source is for the lane. */
+		if (entry->kind == CONTROL_PAUSE && !match_has(&entry->match, MATCH_SOURCE) &&
+		    match_tells(&entry->match, &facts) && match_fits(&entry->match, &facts))
+			return true;
+	}
+	return false;
+}
+
+bool controls_hold(const struct worker *worker, struct ready *list, struct lane *lane)
+{
+	const struct control_set *set = worker->controls;
+
+	if (!set || !set->pauses)
+		return false;
+	if (pauses_lane(set, lane)) /* a lane that is newer than the pause */
+		scheduler_hold_lane(worker->scheduler, lane, true);
+	else if (pauses_list(set, list, lane))
+		scheduler_hold_list(worker->scheduler, list, true);
+	else
+		return false;
+	return true;
 }
 
 static struct match_facts facts_of(const struct delivery *delivery)

@@ -2,7 +2,7 @@
  *
  *     keeper's thread     desk → controls changed → a new set is published
  *     worker, each turn   controls_follow: a new set? hold and release lists, lanes and what is in hand
- *     worker, later       controls_hold_list before a lease, controls_meet before mail is prepared
+ *     worker, later       controls_hold before a lease, controls_meet before mail is prepared
  *
  * A set never changes once it is published; workers count it and let go of the old one when they have the new one in
  * force. So that a cancel can be answered for, each worker says which set that is, and counts what it ended. */
@@ -30,8 +30,8 @@ void controls_follow(struct worker *worker);
 /* The worker ends: it does not hold up answers any more. */
 void controls_leave(struct worker *worker);
 
-/* Is the list, or what this lane would take from it, paused? */
-bool controls_pause_list(const struct worker *worker, const struct ready *list, const struct lane *lane);
+/* The list is about to be leased from for the lane. True if one of them is paused; that one is held then. */
+bool controls_hold(const struct worker *worker, struct ready *list, struct lane *lane);
 
 /* What operators say about a delivery that is not under way. */
 enum control_fate { FATE_SEND, FATE_WAIT, FATE_CANCELLED };

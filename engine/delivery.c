@@ -75,8 +75,7 @@ void delivery_work(struct worker *worker)
 /* 4. Records are leased, many lists in one call. A list that an operator paused is left alone until resumed. */
 static void delivery_lease(struct worker *worker, const struct next *next)
 {
-	if (controls_pause_list(worker, next->list, next->lane)) {
-		scheduler_hold_list(worker->scheduler, next->list, true);
+	if (controls_hold(worker, next->list, next->lane)) {
 		scheduler_leased(worker->scheduler, next->list, 0, 1, worker_now_ms(worker));
 		return;
 	}

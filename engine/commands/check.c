@@ -225,8 +225,8 @@ static void check_redis(struct checking *checking)
 	redisFree(redis);
 }
 
-/* What a submitter and a reader of events may do, and nothing else. hikyaku_submit runs with its caller's rights, hence
- * XLEN; the keys keep every other function out. */
+/* What a submitter, a reader of events and an operator's tool may do, and nothing else. hikyaku_submit runs with its
+ * caller's rights, hence XLEN; the keys keep every other function out. */
 static void write_acl(const struct config *config, struct outbuf *out)
 {
 	struct slice prefix = config->redis.prefix;
@@ -241,6 +241,11 @@ static void write_acl(const struct config *config, struct outbuf *out)
 		"%%R~%.*s:job:* %%R~%.*s:meta -@all +xread +xreadgroup +xack +xautoclaim +xclaim +xpending +xrange "
 		"+xrevrange +xlen +hget +hgetall +hmget +ping +hello +auth +select +client|setname\n",
 		SLICE_ARG(prefix), SLICE_ARG(prefix), SLICE_ARG(prefix), SLICE_ARG(prefix));
+	outbuf_printf(
+		out,
+		"user hikyaku-control on >PASSWORD resetchannels resetkeys ~%.*s:control %%R~%.*s:control:* -@all "
+		"+xadd +get +ping +hello +auth +select +client|setname\n",
+		SLICE_ARG(prefix), SLICE_ARG(prefix));
 }
 
 static int print_acl(const struct config *config, bool json)

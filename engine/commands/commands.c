@@ -12,7 +12,7 @@ static const struct option everywhere[] = {
 };
 
 static const struct option check_options[] = {
-	{"--acl", NULL, "print the lines for Redis' ACL file: a submitter, a reader of events"},
+	{"--acl", NULL, "print the lines for Redis' ACL file: a submitter, a reader of events, who gives orders"},
 	{"--keys", NULL, "print every key of the configuration with its meaning"},
 	{NULL, NULL, NULL},
 };

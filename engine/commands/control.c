@@ -25,6 +25,7 @@ struct asking {
 	struct match match;
 	struct outbuf json; /* the match */
 	char by[CONTROL_TEXT_MAX], ref[32];
+	char at_work[24]; /* the order whose turn is next, while this goes through the mail */
 	uint64_t for_ms;
 	uint64_t found[4], total; /* by place */
 };
@@ -229,11 +230,18 @@ static void forget_answer(struct asking *asking)
 static bool step(struct asking *asking, uint64_t *n)
 {
 	struct client *client = &asking->client;
-	struct slice argv[] = {SLICE("FCALL"), SLICE("hikyaku_control_step"), SLICE("1"), client_key(client, "{0}"),
-			       SLICE("256"),   SLICE("9007199254740992"),     SLICE(""),  SLICE("0")};
+	struct slice argv[] = {SLICE("FCALL"),
+			       SLICE("hikyaku_control_step"),
+			       SLICE("1"),
+			       client_key(client, "{0}"),
+			       SLICE("256"),
+			       SLICE("9007199254740992"),
+			       slice_of(asking->at_work),
+			       SLICE("0")};
 	struct redisReply *reply = client_ask(client, argv, 8);
 	bool found = false;
 
+	snprintf(asking->at_work, sizeof(asking->at_work), "%.*s", SLICE_ARG(reply_text_at(reply, 2)));
 	for (size_t i = 3; reply && i + 1 < reply->elements && !found; i += 2)
 		if (slice_is(reply_text_at(reply, i), slice_of(asking->ref)))
 			found = read_count(reply_text_at(reply, i + 1), n);

@@ -6,7 +6,6 @@
 
 #include <jansson.h>
 #include <stdlib.h>
-#include <string.h>
 
 static uint64_t number(const json_t *object, const char *name)
 {
@@ -17,19 +16,35 @@ static uint64_t number(const json_t *object, const char *name)
 
 static void add(struct pauses *pauses, const json_t *object)
 {
-	char *text = json_dumps(json_object_get(object, "match"), JSON_COMPACT);
+	struct slice text = slice_of(json_string_value(json_object_get(object, "match")));
 	const char *by = json_string_value(json_object_get(object, "by"));
 	struct pause *pause = &pauses->pauses[pauses->n];
 	struct refusal refusal;
 
-	if (match_json(&pause->match, slice_of(text), &refusal)) {
+	if (match_json(&pause->match, text, &refusal)) {
 		pause->by = slice_copy(slice_of(by));
 		pause->since_ms = number(object, "since");
-		pause->until_ms = number(object, "until");
-		pause->hold_expiry = json_is_true(json_object_get(object, "hold_expiry"));
+		pause->until_ms = number(object, "until_ms");
+		pause->hold_expiry = json_is_true(json_object_get(object, "hold"));
 		pauses->n++;
 	}
-	free(text);
+}
+
+static void write_json(const struct pause *pause, struct outbuf *out)
+{
+	struct outbuf match = {0};
+
+	match_write_json(&pause->match, &match);
+	outbuf_byte(out, '{');
+	outbuf_json_raw(out, "match", outbuf_slice(&match));
+	outbuf_json_text(out, "by", slice_of(pause->by));
+	outbuf_json_number(out, "since", pause->since_ms);
+	if (pause->until_ms)
+		outbuf_json_number(out, "until", pause->until_ms);
+	if (pause->hold_expiry)
+		outbuf_json_raw(out, "hold_expiry", SLICE("true"));
+	outbuf_byte(out, '}');
+	outbuf_free(&match);
 }
 
 void pauses_read(struct pauses *pauses, struct client *client)
@@ -37,24 +52,25 @@ void pauses_read(struct pauses *pauses, struct client *client)
 	struct slice argv[] = {SLICE("FCALL"), SLICE("hikyaku_controls"), SLICE("1"), client_key(client, "{0}"),
 			       SLICE("-1")};
 	struct redisReply *reply = client_try(client, argv, 5);
-	json_t *all = json_array();
 
 	*pauses = (struct pauses){0};
 	pauses->pauses = calloc(reply ? reply->elements + 1 : 1, sizeof(*pauses->pauses));
 	CHECK(pauses->pauses != NULL);
-	for (size_t i = 1; reply && i < reply->elements; i++) {
+	for (size_t i = 2; reply && i < reply->elements; i += 2) {
 		struct slice text = reply_text_at(reply, i);
 		json_t *object = json_loadb(text.ptr ? text.ptr : "", text.len, 0, NULL);
-		const char *what = json_string_value(json_object_get(object, "what"));
 
-		if (what && strcmp(what, "pause") == 0) {
+		if (slice_is(slice_of(json_string_value(json_object_get(object, "what"))), SLICE("pause")))
 			add(pauses, object);
-			json_array_append(all, object);
-		}
 		json_decref(object);
 	}
-	pauses->json = json_dumps(all, JSON_COMPACT);
-	json_decref(all);
+	outbuf_byte(&pauses->json, '[');
+	for (size_t i = 0; i < pauses->n; i++) {
+		if (i)
+			outbuf_byte(&pauses->json, ',');
+		write_json(&pauses->pauses[i], &pauses->json);
+	}
+	outbuf_add(&pauses->json, SLICE("]"));
 	if (reply)
 		freeReplyObject(reply);
 }
@@ -66,7 +82,7 @@ void pauses_free(struct pauses *pauses)
 		free(pauses->pauses[i].by);
 	}
 	free(pauses->pauses);
-	free(pauses->json);
+	outbuf_free(&pauses->json);
 }
 
 const struct pause *pauses_over(const struct pauses *pauses, const struct match_facts *facts)

@@ -20,7 +20,7 @@ struct pause {
 struct pauses {
 	struct pause *pauses; /* owned */
 	size_t n;
-	char *json; /* owned: a JSON array of them */
+	struct outbuf json; /* a JSON array of them */
 };
 
 /* None, if Redis has no functions yet. */

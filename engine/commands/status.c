@@ -245,8 +245,9 @@ static void print_json(struct report *report, struct outbuf *out)
 {
 	json_t *all = json_pack("{s:b, s:s, s:O*, s:O, s:o*, s:I, s:I, s:I}", "alive", report->alive, "instance",
 				report->instance, "queue", report->keeper, "workers", report->workers, "pauses",
-				json_loads(report->pauses.json, 0, NULL), "jobs", (json_int_t)report->jobs, "jobs_now",
-				(json_int_t)report->jobs_now, "rejected", (json_int_t)report->rejected);
+				json_loadb(report->pauses.json.ptr, report->pauses.json.len, 0, NULL), "jobs",
+				(json_int_t)report->jobs, "jobs_now", (json_int_t)report->jobs_now, "rejected",
+				(json_int_t)report->rejected);
 	char *dumped = json_dumps(all, JSON_COMPACT);
 
 	CHECK(dumped != NULL);

@@ -17,7 +17,7 @@
 
 /* Asked by the keeper's thread. */
 struct desk_owner {
-	/* In force now, each a JSON object (queue.lua, hikyaku_controls); borrowed during the call. */
+	/* In force now: an id and a JSON object in turn (queue.lua, hikyaku_controls); borrowed during the call. */
 	void (*changed)(void *who, uint64_t generation, const struct slice *controls, size_t ncontrols);
 	/* The generation that all workers have in force. */
 	uint64_t (*applied)(void *who);

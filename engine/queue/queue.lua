@@ -46,7 +46,7 @@
 --   hikyaku_control_step max applied id counted → generation looked id, then pairs ref answer
 --                   applied: the generation all engines have in force; counted: what they ended of the order id
 --   hikyaku_control_answer entry what match by ref more → 1 · 0; hikyaku_control_answered ref…
---   hikyaku_controls generation → generation, and unless it is this one, each control in force as a JSON object
+--   hikyaku_controls generation → generation, and unless it is this one, pairs id JSON of what is in force
 --   hikyaku_sites   pairs domain site
 -- The suppression list (lua/1_suppression.lua has its keys; a field is TENANT:local part in lower case)
 --   hikyaku_suppress  for each verdict: domain field category need apart_s keep_s window_s → 1 suppressed, 0 counted
@@ -81,7 +81,7 @@
 -- the bit, whoever sends it: a delivered message is a fact about the world. If the record is elsewhere by then (its
 -- lease was reaped), it stays there dead, is no longer counted, and is dropped by whoever meets it: B:strays says that
 -- there are any, so that leasing looks at bits only then. All else is for the engine that holds the shard.
-local VERSION = 6
+local VERSION = 7
 
 local LEASE_LISTS_MAX, LEASE_RECORDS_MAX, BATCH_MAX, EXPAND_MAX = 64, 256, 256, 1000
 local SUBMIT_ENTRIES_MAX, SUBMIT_JOB_MAX, SUBMIT_RAW_MAX = 100000, 8 * 1048576, 26 * 1048576

@@ -386,6 +386,13 @@ def test_acl(world):
     denied(reader, "XTRIM", "hikyaku:{0}:events", "MAXLEN", 0)
     denied(reader, "HSET", "hikyaku:job::old", "delivered", 9)
     denied(reader, "XADD", "hikyaku:jobs", "*", "job", job)
+    operator = Redis(world.server.path)
+    operator("AUTH", "hikyaku-control", "secret")
+    operator("XADD", "hikyaku:control", "*", "do", "pause", "match", '{"job":"x"}', "ref", "R")
+    need(operator("GET", "hikyaku:control:R") is None, "no engine has answered")
+    denied(operator, "XADD", "hikyaku:jobs", "*", "job", job)
+    denied(operator, "FCALL", "hikyaku_control", 1, "hikyaku:{0}", "", "cancel", "{}", "0", "", "", "")
+    world.redis("DEL", "hikyaku:control")
 
 
 def denied(redis, *words):

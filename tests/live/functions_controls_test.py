@@ -20,6 +20,7 @@ def work(s, most=256, applied=10**9, id="", counted=0):
     """Steps until nothing is left to be gone through; the answers by reference, and how many steps it took."""
     for n in range(1, 2000):
         reply = s.call("control_step", most, applied, id, counted)
+        id = reply[2]
         assert reply[1] <= most + 128, "looked at %d of %d" % (reply[1], most)
         if not reply[2]:
             return {k.decode(): json.loads(v) for k, v in zip(reply[3::2], reply[4::2])}, n
@@ -27,7 +28,7 @@ def work(s, most=256, applied=10**9, id="", counted=0):
 
 
 def in_force(s):
-    return [json.loads(text) for text in s.call("controls", -1)[1:]]
+    return [json.loads(text) for text in s.call("controls", -1)[2::2]]
 
 
 def test_cancel_lists(world):
@@ -219,6 +220,37 @@ def test_glob(world):
     answers, _ = work(s)
     same((answers["N"]["count"], answers["Y"]["count"]), (0, 2))
     assert time.monotonic() - began < 2
+    return s
+
+
+def test_room(world):
+    """Cancels that are done make room for new orders; pauses do not."""
+    s = world.shard()
+    order(s, "cancel", {"job": "first"})
+    work(s)
+    text = world.redis("HGET", s.key("controls"), 1)
+    world.redis.pipeline([("HSET", s.key("controls"), i, text) for i in range(1002, 3001)] +
+                         [("ZADD", s.key("control:ends"), 10**15 + i, i) for i in range(1002, 3001)])
+    order(s, "pause", {"job": "x"})
+    same((world.redis("HLEN", s.key("controls")), world.redis("HEXISTS", s.key("controls"), 1)), (2000, 0))
+    world.redis("DEL", s.key("control:ends"))
+    assert "resume some" in refused("FULL", order, s, "pause", {"job": "y"})
+    same(order(s, "resume", {"job": "x"})[1], 1, "resume is never refused")
+
+
+def test_turns(world):
+    """Orders take turns, so that a small one does not wait for the end of a large one."""
+    s = world.shard()
+    s.fill("j", [L] * 900)
+    s.fill("k", [X] * 3)
+    order(s, "cancel", {"job": "j"}, ref="J")
+    id, _ = order(s, "cancel", {"job": "k"}, ref="K")
+    done, at = [], ""
+    for _ in range(60):
+        reply = s.call("control_step", 100, id, at, 0)
+        at = reply[2].decode()
+        done += [ref.decode() for ref in reply[3::2] if ref.decode() not in done]
+    same(done, ["K", "J"])
     return s
 
 

@@ -68,11 +68,14 @@ function match.ends(q, record)
 	end
 	local ends = record.expires
 	for i, text in ipairs(q.graces or {}) do
-		local grace = type(text) == 'table' and text or cjson.decode(text)
-		q.graces[i] = grace
-		if match.fits_list(q, grace.match, record.list) and
-			(not grace.match.job or match.any(grace.match.job, record.job)) then
-			local from, to = max(grace.from, record.queued), grace.to > 0 and grace.to or turn_ms(q)
+		local grace = text
+		if type(grace) == 'string' then
+			grace = cjson.decode(text)
+			grace.keys, q.graces[i] = cjson.decode(grace.match), grace
+		end
+		if match.fits_list(q, grace.keys, record.list) and
+			(not grace.keys.job or match.any(grace.keys.job, record.job)) then
+			local from, to = max(grace.since, record.queued), grace.until_ms > 0 and grace.until_ms or turn_ms(q)
 			ends = ends + max(0, to - from)
 		end
 	end

@@ -4,7 +4,7 @@
 do
 
 local DONE_S, GRACE_S = 7 * 86400, 90 * 86400 -- how long a cancel and a grace are remembered
-local CONTROLS_MAX = 1000
+local CONTROLS_MAX = 2000
 
 local function control_event(q, order, more)
 	local data = { '{"v":1,"event":"' .. turn_name(q) .. '","time":' .. ('%.0f'):format(turn_ms(q)),
@@ -51,10 +51,28 @@ local function control_ends(q, id, ms)
 	call('ZADD', q.B .. ':control:ends', ms, id)
 end
 
+-- Room for one more: of the cancels that are done, the one that would be forgotten first. False if there is none.
+local function control_room(q)
+	if call('HLEN', q.B .. ':controls') < CONTROLS_MAX then return true end
+	for _, id in ipairs(call('ZRANGE', q.B .. ':control:ends', 0, 99)) do
+		local order = control_get(q, id)
+		if order and order.what == 'cancel' and #order.steps == 0 then
+			call('HDEL', q.B .. ':controls', id)
+			call('ZREM', q.B .. ':control:ends', id)
+			return true
+		end
+	end
+	return false
+end
+
 local function control_forget(q, id)
 	call('HDEL', q.B .. ':controls', id)
 	call('ZREM', q.B .. ':control:ends', id)
 	call('SREM', q.B .. ':picky', id)
+end
+
+local function grace_text(order, until_ms)
+	return cjson.encode({ what = 'grace', match = order.match, since = order.since, until_ms = until_ms })
 end
 
 -- The pause holds no longer: what it says of expiry is kept, and what waits for its job comes back.
@@ -62,7 +80,7 @@ local function pause_end(q, id, order)
 	local keys = control_keys(order)
 	control_forget(q, id)
 	if order.hold then
-		call('HSET', q.B .. ':graces', id, cjson.encode({ match = keys, from = order.since, to = turn_ms(q) }))
+		call('HSET', q.B .. ':graces', id, grace_text(order, turn_ms(q)))
 		control_ends(q, id, turn_ms(q) + GRACE_S * 1000)
 	end
 	if keys.job then
@@ -83,7 +101,7 @@ local function run_pause(q, id, order)
 	if order.until_ms > 0 then control_ends(q, id, order.until_ms) end
 	if control_keys(order).job then call('SADD', q.B .. ':picky', id) end
 	if order.hold then
-		call('HSET', q.B .. ':graces', id, cjson.encode({ match = control_keys(order), from = order.since, to = 0 }))
+		call('HSET', q.B .. ':graces', id, grace_text(order, 0))
 	end
 	control_count(q, order, 1)
 end
@@ -146,10 +164,10 @@ local function control(B, args)
 	if not run or #args < 7 then
 		return fail('SHAPE expected entry, pause, resume, cancel or retry, match, for_ms, by, ref, hold; found ' ..
 			quote(what or ''))
-	elseif call('HLEN', B .. ':controls') >= CONTROLS_MAX and what ~= 'resume' then
-		return fail('FULL ' .. CONTROLS_MAX .. ' controls are in force or remembered; resume some, or wait')
 	elseif entry ~= '' and call('GET', B .. ':control:last') == entry then
 		return { 0, 0 }
+	elseif what ~= 'resume' and not control_room(q) then
+		return fail('FULL ' .. CONTROLS_MAX .. ' pauses and orders are in force; resume some, or wait')
 	end
 	if entry ~= '' then call('SET', B .. ':control:last', entry) end
 	local id = control_changed(q)
@@ -227,9 +245,9 @@ local function step_lists(q, order, keys, index, most)
 	return looked, false
 end
 
--- Engines have it in force, and what they had in hand is cancelled: how many they ended.
+-- Engines have it in force, and what they had in hand is cancelled: how many they ended, if this call says it.
 local function step_hands(q, order, id, applied, counted)
-	if applied < tonumber(id) then return 0, false, true end
+	if applied < tonumber(id) or not counted then return 0, false, true end
 	order.count = order.count + counted
 	return 0, true
 end
@@ -349,10 +367,14 @@ local function control_step(B, args)
 	local id = call('LINDEX', B .. ':control:work', 0)
 	while id and looked < most and not waits do
 		local n
-		n, waits = control_piece(q, id, most - looked, applied, id == counted_id and counted or 0)
+		n, waits = control_piece(q, id, most - looked, applied, id == counted_id and counted)
 		looked, id = looked + n, call('LINDEX', B .. ':control:work', 0)
 	end
 	turn_end(q)
+	if id then -- the next one's turn; it is told of, so that the next call can say what engines ended of it
+		call('LMOVE', B .. ':control:work', B .. ':control:work', 'LEFT', 'RIGHT')
+		id = call('LINDEX', B .. ':control:work', 0)
+	end
 	local reply = { tonumber(call('GET', B .. ':control:generation') or 0), looked, id or '' }
 	local answers = call('HGETALL', B .. ':answers')
 	for i = 1, min(#answers, 200) do reply[3 + i] = answers[i] end
@@ -363,23 +385,15 @@ local function control_answered(B, args)
 	return call('HDEL', B .. ':answers', unpack(args))
 end
 
--- What is in force, as JSON objects: what, match, by, since, until (0: for good); for cancels up to which job; graces.
+-- What is in force: pairs of an id and its JSON; graces come last, with 0 for their id.
 local function controls(B, args)
-	local q, generation = turn_begin(B), tonumber(call('GET', B .. ':control:generation') or 0)
+	local generation = tonumber(call('GET', B .. ':control:generation') or 0)
 	local reply = { generation }
 	if args[1] == tostring(generation) then return reply end
-	local found = call('HGETALL', B .. ':controls')
-	for i = 1, #found, 2 do
-		local order = cjson.decode(found[i + 1])
-		if order.what ~= 'unpark' then
-			reply[#reply + 1] = cjson.encode({ id = tonumber(found[i]), what = order.what, match = control_keys(order),
-				by = order.by, since = order.since, ['until'] = order.until_ms, accept = order.accept,
-				holds = order.holds, hold_expiry = order.hold, count = order.count, steps = order.steps and #order.steps })
-		end
-	end
+	for i, text in ipairs(call('HGETALL', B .. ':controls')) do reply[1 + i] = text end
 	for _, text in ipairs(call('HVALS', B .. ':graces')) do
-		local grace = cjson.decode(text)
-		reply[#reply + 1] = cjson.encode({ what = 'grace', match = grace.match, since = grace.from, ['until'] = grace.to })
+		local n = #reply
+		reply[n + 1], reply[n + 2] = 0, text
 	end
 	return reply
 end
