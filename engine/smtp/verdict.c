@@ -306,6 +306,8 @@ static void apply(struct verdict *verdict, const struct verdict_rule *rule, cons
 	if (rule->scope != SCOPE_BY_STAGE &&
 	    (stage >= STAGE_MAIL || rule->scope == SCOPE_LANE || rule->scope == SCOPE_SITE))
 		verdict->scope = rule->scope;
+	if (rule->category == CATEGORY_REPUTATION && at_hand->heard->code / 100 == 4)
+		verdict->action = ACTION_SLOWER; /* "not yet" for what came before means: less of it */
 	if (at_hand->heard->code == 421)
 		hold_to_421(verdict, stage);
 	verdict->suppress = may_suppress(rule->suppress, at_hand) && verdict->action == ACTION_NEVER &&

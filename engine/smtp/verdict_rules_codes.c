@@ -21,7 +21,8 @@ static const struct verdict_rule rules[] = {
 	 "mail 530 Authentication required"},
 	{"authentication-words", ANYWHERE, "5", "", "",
 	 "authentication required|authentication is required|requires authentication|must authenticate|please authenticate|"
-	 "auth required|authentifizierung erforderlich|authentification requise|autenticacion requerida|authenticate first",
+	 "auth required|authentifizierung erforderlich|authentification requise|autenticacion requerida|authenticate first|"
+	 "incorrect authentication|failed to authenticate|invalid credentials",
 	 ACTION_BY_STAGE, SCOPE_BY_STAGE, CATEGORY_RELAY_DENIED, SUPPRESS_NOT,
 	 "rcpt 550 Authentication required"},
 	{"too-many-recipients", AT_RCPT | AT_DATA | AT_END, "4 5", "", "",
@@ -89,7 +90,7 @@ static const struct verdict_rule rules[] = {
 	 "indisponivel|non disponibile|"
 	 "недоступен|系统忙|繁忙|try again|retry|wait|system call|encountered an error|error occurred|error while|no mdb|"
 	 "unable to queue|cannot queue|could not queue|file system full|filesystem full|system full|could not load|"
-	 "unable to contact|cannot contact|could not contact",
+	 "unable to contact|cannot contact|could not contact|ended early|incorrect hostname",
 	 ACTION_BY_STAGE, SCOPE_BY_STAGE, CATEGORY_REMOTE_ERROR, SUPPRESS_NOT,
 	 "eom 451 Internal error on our side"},
 	/* An address with bad form may be a fault of ours: not suppressed. */

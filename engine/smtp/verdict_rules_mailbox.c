@@ -37,7 +37,7 @@ static const struct verdict_rule rules[] = {
 	 "recipient * not exist-|user * not exist-|account * not valid|not a customer|does not match|not registered|isnt registered|is not registered|not on this system|"
 	 "not on this server|not at this|not handled here|not our user|not one of our users|not one of our|never heard|nonlocal|not hosted|not listed|isnt listed|"
 	 "email address lookup|address lookup * failed|recipient lookup|lookup failed|cannot be verified|can not be verified|could not be verified|verification failed|"
-	 "callout verification failure|failed verification|recipient failed|recipient * not ok|not ok|account is not|is not @|doesnt have a|doesnt have|does not have|"
+	 "callout verification failure|failed verification|recipient failed|recipient * not ok|not ok|account is not|is not @|doesnt have a|"
 	 "recipient address rejected user|empfanger unbekannt|empfaenger unbekannt|empfanger * unbekannt|unbekannter empfanger|"
 	 "unbekannter empfaenger|unbekannter benutzer|benutzer unbekannt|benutzer * nicht|benutzer existiert|existiert nicht|nicht vorhanden|"
 	 "nicht gefunden|adresse unbekannt|adresse * unbekannt|unbekannte adresse|ungultige adresse|ungultiger empfanger|unbekannt-|"

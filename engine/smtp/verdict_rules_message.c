@@ -35,7 +35,7 @@ static const struct verdict_rule rules[] = {
 	 "too many attachments|too many header-|too many received headers|messageid|message id * invalid|invalid message id|"
 	 "date header|invalid date|date * future|date * past|unacceptable header-|encoding * not|character set|charset|"
 	 "en tete|kopfzeile-|cabecera-|cabecalho-|intestazione|naglowek|hlavicka|заголов|header error|header are not|"
-	 "headers not",
+	 "headers not|blank from|as a from address|corrupt|corrupted",
 	 ACTION_BY_STAGE, SCOPE_MESSAGE, CATEGORY_CONTENT, SUPPRESS_NOT,
 	 "eom 550 The From: header is missing"},
 
@@ -82,7 +82,7 @@ static const struct verdict_rule rules[] = {
 	 "exceeds administrative|too much data|trop volumineu-|trop gros|trop lourd|taille * message|taille maximale|zu gross|"
 	 "maximale grosse|grosse * uberschr-|demasiado grande|tamano * mensaje|tamano maximo|excede el tamano|muito grande|"
 	 "tamanho * mensagem|tamanho maximo|excede o tamanho|troppo grande|dimensione massima|dimensioni massime|zbyt duza|"
-	 "za duza|prilis velka|слишком больш|размер|邮件过大|邮件太大|大小|郵件過大|サイズ|크기|file size",
+	 "za duza|prilis velka|слишком больш|размер|邮件过大|邮件太大|大小|郵件過大|サイズ|크기|file size|taille limite",
 	 ACTION_NEVER, SCOPE_MESSAGE, CATEGORY_MESSAGE_TOO_LARGE, SUPPRESS_NOT,
 	 "mail 552 The message is too big for us"},
 	/* RFC 1870 6 and RFC 3463 x.2.3, x.3.4. Where a text says "policy" it means another limit. */

@@ -55,10 +55,27 @@ static const struct verdict_rule rules[] = {
 	 "ts01|ts02|ts03|ts04|tss01|tss02|tss03|tss04|tss05|tss06|tss07|tss08|tss09|tss10|tss11|tss12|tss13|tss14|bl21|bl22|bl23",
 	 ACTION_SLOWER, SCOPE_LANE, CATEGORY_REPUTATION, SUPPRESS_NOT,
 	 "eom 421 4.7.0 [TSS04] Deferred"},
+	/* AOL's, in parentheses: routes, dynamic addresses, connections; names; links. */
+	{"aol-reputation", ANYWHERE, "4 5", "", "",
+	 "rtr bb|rtr bl|rtr rp|rtr du|dyn t1|dyn t2|con b1|con a1|rly b1|rly b2|rly b3|dns bl",
+	 ACTION_BY_STAGE, SCOPE_LANE, CATEGORY_REPUTATION, SUPPRESS_NOT,
+	 "connect 554 (RTR:BB) not taken"},
+	{"aol-names", ANYWHERE, "4 5", "", "",
+	 "dns nr|dns b1|dns b2",
+	 ACTION_BY_STAGE, SCOPE_LANE, CATEGORY_PTR_OR_HELO, SUPPRESS_NOT,
+	 "connect 521 5.2.1 : (DNS:NR) not taken"},
+	{"aol-links", ANYWHERE, "4 5", "", "",
+	 "hvu b1|hvu b2|hvu b3",
+	 ACTION_BY_STAGE, SCOPE_MESSAGE, CATEGORY_SPAM_CONTENT, SUPPRESS_NOT,
+	 "eom 554 5.2.1 : (HVU:B1) not taken"},
 	{"yahoo-policy", ANYWHERE, "4 5", "", "",
 	 "ph01|ph02|ph03|ph04|ph05|ph06|ph07|ph08|ph09|not accepted for policy reasons|policy related reasons",
 	 ACTION_BY_STAGE, SCOPE_MESSAGE, CATEGORY_POLICY, SUPPRESS_NOT,
 	 "eom 554 Not taken [PH01]"},
+	{"yahoo-sender", ANYWHERE, "4 5", "", "",
+	 "unresolvable rfc * domain",
+	 ACTION_BY_STAGE, SCOPE_SENDER, CATEGORY_SENDER_REJECTED, SUPPRESS_NOT,
+	 "mail 451 Deferred because of unresolvable RFC.5321 from domain"},
 	{"yahoo-busy", ANYWHERE, "4", "", "yahoo",
 	 "resources temporarily unavailable|mail server * overloaded|temporarily deferred|requested action aborted",
 	 ACTION_LATER, SCOPE_BY_STAGE, CATEGORY_REMOTE_ERROR, SUPPRESS_NOT,
@@ -72,7 +89,7 @@ static const struct verdict_rule rules[] = {
 
 	/* S3140 and S3150 are lists, SC, DY and OU classes of reputation. */
 	{"microsoft-reputation", ANYWHERE, "4 5", "", "",
-	 "s3140|s3150|s844|s775|s77719|part of their network|sc 001|sc 002|sc 003|sc 004|dy 001|dy 002|ou 001|ou 002|as 001|"
+	 "s3140|s3150|part of their network|sc 001|sc 002|sc 003|sc 004|dy 001|dy 002|ou 001|ou 002|as 001|"
 	 "banned sending ip|banned sender|abuse detected from|sender * ip * banned|block list s3140|weren t sent",
 	 ACTION_BY_STAGE, SCOPE_LANE, CATEGORY_REPUTATION, SUPPRESS_NOT,
 	 "mail 550 5.7.1 Part of their network is here (S3150)"},
@@ -95,7 +112,7 @@ static const struct verdict_rule rules[] = {
 	/* The mailbox or group takes mail of some people only (RESOLVER.RST.*). */
 	{"microsoft-restricted", AT_RCPT | AT_DATA | AT_END, "5", "", "",
 	 "resolver rst not authorized|resolver rst authrequired|resolver rst notauthorized|resolver rst restricted|resolver rst recipsizelimit|"
-	 "recipnotauthorized|not permitted to send * recipient|not have permission to send|dont have permission to send|"
+	 "recipnotauthorized|not permitted to send * recipient|dont have permission to send|"
 	 "not allowed to send to this|only accepts messages from|only accepts mail from|accept mail only from|"
 	 "restricted recipient|delivery not authorized|"
 	 "authentication required to send to|only accepting mail from|only accept mail from|only accepts message|"
@@ -103,7 +120,7 @@ static const struct verdict_rule rules[] = {
 	 "allowed senders list|recipient preferences|not accepting any mail from|user reject|not allowed to send to|"
 	 "not allowed to post|not a member|not subscribed|moderated|not authorized to send to|"
 	 "not authorised to send to|cannot send to this|delivery restriction-|does not accept mail from you|"
-	 "not accept mail from you|has restricted|members only list",
+	 "not accept mail from you|has restricted|members only list|not have permission|not have permissions",
 	 ACTION_NEVER, SCOPE_BY_STAGE, CATEGORY_POLICY, SUPPRESS_NOT,
 	 "rcpt 550 5.7.1 RESOLVER.RST.AuthRequired; authentication required"},
 	{"microsoft-restricted-code", AT_RCPT | AT_DATA | AT_END, "5", "x.7.124 x.7.129 x.7.133 x.7.134 x.7.135 x.7.136 x.7.12 x.7.13", "", "",
@@ -152,14 +169,18 @@ static const struct verdict_rule rules[] = {
 	 "ofr 506|ofr 501|ofr 502|lpn 506",
 	 ACTION_BY_STAGE, SCOPE_MESSAGE, CATEGORY_SPAM_CONTENT, SUPPRESS_NOT,
 	 "eom 550 5.2.0 Mail rejete. OFR_506"},
+	{"laposte-proof", ANYWHERE, "4 5", "", "",
+	 "lpn- * 401|is not allowed to send mail lpn-",
+	 ACTION_BY_STAGE, SCOPE_MESSAGE, CATEGORY_AUTH_FAILURE, SUPPRESS_NOT,
+	 "mail 550 5.5.0 a.example is not allowed so. LPN004_401"},
 	{"orange-nobody", ANYWHERE, "5", "", "",
-	 "ofr 416|ofr 415|lpn 416|lpn 415|lpn007 416",
+	 "ofr- * 416|lpn- * 416|lpn416",
 	 ACTION_NEVER, SCOPE_BY_STAGE, CATEGORY_INVALID_RECIPIENT, SUPPRESS,
 	 "rcpt 550 5.1.1 Adresse OFR_416"},
 	{"orange-refused", ANYWHERE, "4 5", "", "",
-	 "service refuse|service refused",
+	 "service refuse veuillez|service refused please try",
 	 ACTION_LATER, SCOPE_LANE, CATEGORY_REPUTATION, SUPPRESS_NOT,
-	 "mail 421 mwinf5 ME Service refuse. OFR004_104"},
+	 "mail 421 mwinf5 ME Service refuse. Veuillez essayer plus tard. OFR004_104"},
 	{"orange-blocked", ANYWHERE, "4 5", "", "",
 	 "adresse ip source bloquee|incident de spam|spamming issues",
 	 ACTION_BY_STAGE, SCOPE_LANE, CATEGORY_REPUTATION, SUPPRESS_NOT,
@@ -183,6 +204,10 @@ static const struct verdict_rule rules[] = {
 	 "mailbox unavailable or access denied",
 	 ACTION_NEVER, SCOPE_BY_STAGE, CATEGORY_INVALID_RECIPIENT, SUPPRESS_NOT,
 	 "rcpt 550 That mailbox unavailable or access denied"},
+	{"qq-reputation", ANYWHERE, "5", "", "",
+	 "suspected bounce attack-|suspected spam ip|connection denied",
+	 ACTION_BY_STAGE, SCOPE_LANE, CATEGORY_REPUTATION, SUPPRESS_NOT,
+	 "mail 550 Suspected spam ip"},
 	{"qq-recipient-refuses", ANYWHERE, "5", "", "",
 	 "rejected by recipients|rejected by recipient|rejected by the recipient|refused by recipient|refused by the recipient|"
 	 "recipient refuses|blocked by recipient|blocked by the recipient|blocked by user|rejected by user|rejected by this user|rejected by the user|user refused|"
@@ -207,7 +232,7 @@ static const struct verdict_rule rules[] = {
 	 ACTION_SLOWER, SCOPE_LANE, CATEGORY_REPUTATION, SUPPRESS_NOT,
 	 "connect 421 HL:REP 163 smtp1"},
 
-	/* ---- America: Comcast's codes, GoDaddy's IB, AT&T. */
+	/* ---- America: Comcast's codes and AT&T's, GoDaddy's IB, Cox's CX, Spectrum's AUP. */
 
 	{"comcast-rate", ANYWHERE, "4 5", "", "",
 	 "rl000001|rl000002|rl000003|rl000010",
@@ -218,9 +243,29 @@ static const struct verdict_rule rules[] = {
 	 ACTION_BY_STAGE, SCOPE_LANE, CATEGORY_PTR_OR_HELO, SUPPRESS_NOT,
 	 "connect 554 mx.b.example PT000000"},
 	{"comcast-reputation", ANYWHERE, "4 5", "", "",
-	 "bl00000-|bl000001|bl000010|bl000012|ib101|ib102|ib103|ib104|ib105|ib106|ib107|ib108|ib109|ib110|ib111|ib112|ib113|attrbl",
+	 "bl0000-|attrbl",
 	 ACTION_BY_STAGE, SCOPE_LANE, CATEGORY_REPUTATION, SUPPRESS_NOT,
 	 "connect 554 mx.b.example BL000010"},
+	{"america-reputation", ANYWHERE, "4 5", "", "",
+	 "ib102|ib103|ib104|ib105|ib106|ib107|ib110|ib111|ib112|ib113|cxbl|cdrbl|ipbl-|aup i 10-|aup i 12-|aup 1000|aup 12-",
+	 ACTION_BY_STAGE, SCOPE_LANE, CATEGORY_REPUTATION, SUPPRESS_NOT,
+	 "connect 554 mx.b.example ESMTP IB103"},
+	{"america-names", ANYWHERE, "4 5", "", "",
+	 "ib108|cxdns|aup i 11-|aup 11-",
+	 ACTION_BY_STAGE, SCOPE_LANE, CATEGORY_PTR_OR_HELO, SUPPRESS_NOT,
+	 "connect 421 Temporarily rejected. IB108"},
+	{"america-rate", ANYWHERE, "4 5", "", "",
+	 "ib007|ib504|ib510|ib607|cxcnct|cxmxrt|aup i 13-|aup i 14-|aup 13-|aup 14-",
+	 ACTION_SLOWER, SCOPE_LANE, CATEGORY_RATE_LIMITED, SUPPRESS_NOT,
+	 "mail 421 cox 192.0.2.10 rejected AUP#CXCNCT"},
+	{"america-proof", ANYWHERE, "4 5", "", "",
+	 "ib508|cxsndr",
+	 ACTION_BY_STAGE, SCOPE_MESSAGE, CATEGORY_AUTH_FAILURE, SUPPRESS_NOT,
+	 "eom 550 Check your records. IB508"},
+	{"america-spam", ANYWHERE, "4 5", "", "",
+	 "ib212|urlbl-",
+	 ACTION_BY_STAGE, SCOPE_MESSAGE, CATEGORY_SPAM_CONTENT, SUPPRESS_NOT,
+	 "eom 552 Judged so by the community. IB212"},
 	{"deutsche-telekom", ANYWHERE, "4 5", "", "",
 	 "tosa rx|a problem occurred ask your postmaster|ask your postmaster for help|transmit addresses",
 	 ACTION_BY_STAGE, SCOPE_LANE, CATEGORY_REPUTATION, SUPPRESS_NOT,
@@ -233,7 +278,8 @@ static const struct verdict_rule rules[] = {
 	 ACTION_BY_STAGE, SCOPE_SENDER, CATEGORY_SENDER_REJECTED, SUPPRESS_NOT,
 	 "eom 550 Rejected, header based manually"},
 	{"mimecast-policy", ANYWHERE, "4 5", "", "",
-	 "anti spoofing policy|content examination|security policies|administrative prohibition|header based anti",
+	 "anti spoofing policy|content examination|security policies|administrative prohibition|header based anti|"
+	 "over ipv6|host network not allowed|failed to disabled|inbounds disabled|outbounds disabled",
 	 ACTION_BY_STAGE, SCOPE_MESSAGE, CATEGORY_POLICY, SUPPRESS_NOT,
 	 "eom 554 Rejected due to security policies"},
 	/* It is the appliance's verdict on our address, said of our access. */

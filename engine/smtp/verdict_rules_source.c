@@ -90,7 +90,7 @@ static const struct verdict_rule rules[] = {
 	 "too many mails|too many email|too many mail|too many requests|too many deliveries|excessive volume|"
 	 "excessive number|excessive rate|excessive messages|volume * exceed-|message limit-|messages limit-|"
 	 "unusual rate|message rate|sending rate|mail rate|frequency limit-|ip frequency|domain frequency|"
-	 "limit * per hour|limit * per minute|limit * per day|hourly limit|daily limit|hourly quota|daily quota|"
+	 "limit * per hour|limit * per minute|limit * per day|hourly limit|daily limit|"
 	 "hourly volume|daily volume|quota * per hour|quota * per day|"
 	 "traffic limit-|volume limit-|flood-|unsolicitedratelimiterror|reduce your sending|reduce the rate|"
 	 "outbound thread limit|trop de messages|trop de mails|trop demails|debit * depasse|limite denvoi|"
@@ -110,7 +110,7 @@ static const struct verdict_rule rules[] = {
 
 	{"proof", ANYWHERE, "4 5", "", "",
 	 "dmarc|dkim|domainkeys|spf|sender policy framework|senderid|sender id|arc validation|unauthenticated|"
-	 "unauthenticated email|not authenticated|not pass authentication|does not pass * authentication|"
+	 "unauthenticated email|not pass authentication|does not pass * authentication|"
 	 "failed authentication checks|authentication checks|sender authentication|email authentication|"
 	 "authentication results|domain authentication|permitted sender|designate * as permitted|"
 	 "not authorized to send * domain|not authorized by the domain|not permitted by the domain owner|"
@@ -136,7 +136,7 @@ static const struct verdict_rule rules[] = {
 	 "ip name lookup failed|ip name possibly forged|possibly forged hostname|no hostname for|unresolvable hostname|"
 	 "helo * reject-|reject- * helo|helo command rejected|ehlo command rejected|invalid helo|invalid ehlo|bad helo|"
 	 "bad ehlo|helo name|ehlo name|helo * not resolve|helo * invalid|ehlo * invalid|helo * not match|helo argument|"
-	 "ehlo argument|helo hostname|helo ehlo|ehlo helo|helo domain|helo should|helo is|helo must|correct helo|forged helo|"
+	 "ehlo argument|helo hostname|helo domain|helo should|helo is|helo must|correct helo|forged helo|"
 	 "improper helo|helo check-|need fully qualified hostname|your hostname|inverso * dns|dns inverso|dns inverse|"
 	 "reverso|dns reverso|resolution inverse|обратная запись|обратной зоны|обратной записи|反向解析|反解|逆引き|"
 	 "обратный dns|обратного dns|обратной dns|helo mismatch|ehlo mismatch|hostname does not resolve|"
@@ -154,7 +154,7 @@ static const struct verdict_rule rules[] = {
 	{"list-of-domains", ANYWHERE, "4 5", "", "",
 	 "uribl|uribl com|surbl|dbl spamhaus|rhsbl|ivmuri|blocked url-|spam url-|bad url-|url * blacklist-|url * listed|"
 	 "url * blocklist-|uri * blacklist-|uri * blocklist-|link * blacklist-|domain * in * body * listed|"
-	 "links * listed|query domain|urls * spam|contains * url * listed|urlbl|blacklisted url|blocklisted url|"
+	 "links * listed|query domain|urls * spam|contains * url * listed|blacklisted url|blocklisted url|"
 	 "listed url|url in message",
 	 ACTION_BY_STAGE, SCOPE_MESSAGE, CATEGORY_SPAM_CONTENT, SUPPRESS_NOT,
 	 "eom 554 5.7.1 A link in it is on multi.surbl.example"},
@@ -164,7 +164,8 @@ static const struct verdict_rule rules[] = {
 	 "spamcop|sorbs|barracuda|senderscore|sender score|listed at|listed in|listed by|listed on|complaints|"
 	 "suspicious activity|sending spam|spam source|unsolicited|poor standing|temporarily blacklisted|ip * blocked|"
 	 "ip * temporarily blocked|due to spam|spam activity|spam from|bad sender|exploited|"
-	 "ip * temporairement bloque-|ip * gesperrt|черном списке|черный список|黑名单|黑名單|信誉|ブラックリスト",
+	 "ip * temporairement bloque-|ip * gesperrt|черном списке|черный список|黑名单|黑名單|信誉|ブラックリスト|senderbase|sbrs|"
+	 "poor score|intrusion prevention|from your ip address has been",
 	 ACTION_SLOWER, SCOPE_LANE, CATEGORY_REPUTATION, SUPPRESS_NOT,
 	 "connect 421 4.7.0 Deferred because of the reputation of 192.0.2.10"},
 	/* The address we send from is on a list, or known for what it sent. Says nothing of the recipient. */
@@ -175,9 +176,9 @@ static const struct verdict_rule rules[] = {
 	 "currently listed|found on one or more|found in * rbl|hostkarma|junkemailfilter|backscatterer|uceprotect|"
 	 "manitu|nixspam|psbl|mail abuse|abuseat|cbl abuseat|invaluement|mailspike|lashback|spfbl|truncate gbudb|spamrats|"
 	 "abusix|cloudmark|csi mimecast|ipcheck|exploits|xbl|sbl|pbl|spam list|list of spam-|spam database|"
-	 "client host * blocked|client host blocked|client * blocked|host * blocked|your host * rejected|"
-	 "mail server * blocked|your server * blocked|server * blocked|mta * blocked|"
-	 "network * blocked|your ip * block-|your ip * denied|your ip * rejected|your ip * banned|due to your ip|ip address * block-|"
+	 "client host * blocked|client host blocked|client * blocked|your host * rejected|"
+	 "mail server * blocked|your server * blocked|mta * blocked|"
+	 "your ip * block-|your ip * denied|your ip * rejected|your ip * banned|due to your ip|ip address * block-|"
 	 "ip address * rejected|ip address * banned|ip * banned|banned ip|banned host|ip * bloque-|"
 	 "ip * bloccato|ip bloccato|ip * blocked|ip * denied|ip * refused|ip * rejected|ip blocked|ip is blocked|bad ip|blocked ip|"
 	 "ip range|ip * not allowed|ip * not authorized|ip * not welcome|ip * abus-|mail from ip|messages from # * blocked|"
@@ -185,7 +186,7 @@ static const struct verdict_rule rules[] = {
 	 "mail from # * denied|connections from # * refused|connections from # * accepted|connection from # * refused|"
 	 "connection from # * rejected|connection from # * denied|access from # * denied|access from # * blocked|"
 	 "# * is blocked|# blocked|# is blocked|# rejected|# has been blocked|# denied|# banned|# refused|# * is not allowed|"
-	 "blocked * #|blocked for abuse|block * abuse|blocked for spam-|blocked due to spam-|due to abuse|abuse from|"
+	 "blocked * #|blocked for abuse|block * abuse|blocked for spam-|due to abuse|abuse from|"
 	 "spammer-|spam source-|source of spam|known spam-|spam sending|sending spam|sends spam|send spam|sent spam|"
 	 "spam sent from|spam from * your|spam from your|spam received from|received spam from|open proxy|open proxies|"
 	 "proxy detected|botnet|bot net|compromised|infected host|exploited|spamtrap|spam trap-|spamtraps|dynamic ip|dynamic address-|"
@@ -194,15 +195,19 @@ static const struct verdict_rule rules[] = {
 	 "geo block-|geoblock-|your network|your access to * mail system|"
 	 "access to submit messages|not allowed to connect|not authorized to connect|not permitted to connect|"
 	 "not allowed to send mail to this server|connection rejected by policy|connections not accepted from|"
-	 "not accept mail from your|not accept mail from * ip|not accepting mail from|"
+	 "not accept mail from * ip|not accepting mail from|"
 	 "liste noire|lista nera|lista negra|schwarze liste|schwarzen liste|sperrliste|czarna lista|czarnej liscie|"
 	 "cerna listina|blacklistis|черном списке|черный список|черные списки|заблокирован * ip|ip * заблокирован|ваш ip|"
 	 "黑名单|黑名單|信誉|信譽|您的 ip|你的 ip|可疑 ip|ブラックリスト|ブラックリスト登録|차단된 ip|ip * gesperrt|"
 	 "ip adresse * blockiert|adresse ip * bloquee|direccion ip * bloqueada|endereco ip * bloqueado|indirizzo ip * bloccato|"
-	 "refuse mail from your|refuses mail from your|refused mail from your|# is listed|# listed|ip * is listed|"
-	 "ip * listed|host * is listed|server * is listed|mail from your ip|accepting mail from your|"
-	 "mail from your server|mail from your host|access from mail server|smtp server of your isp|"
-	 "confirm this mail server|requires confirmation|use your isp|your isps smtp|your isps mail",
+	 "# is listed|# listed|ip * is listed|"
+	 "ip * listed|host * is listed|server * is listed|"
+	 "access from mail server|smtp server of your isp|"
+	 "confirm this mail server|requires confirmation|use your isp|your isps smtp|your isps mail|"
+	 "blocked due to spam from|blocked due to spamming|host # * blocked|your host * blocked|network is blocked|"
+	 "network has been blocked|your network * blocked|intrusion prevention|from your server|from your ip|"
+	 "from your host|from your mail server|not accept mail from your|accepting mail from your|"
+	 "refuse mail from your|refuses mail from your|refused mail from your",
 	 ACTION_BY_STAGE, SCOPE_LANE, CATEGORY_REPUTATION, SUPPRESS_NOT,
 	 "connect 554 5.7.1 192.0.2.10 is on a blocklist"},
 };

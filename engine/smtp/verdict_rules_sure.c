@@ -55,7 +55,7 @@ static const struct verdict_rule rules[] = {
 	 "mailbox * too many messages * later|user * receiving * too many|mailbox * busy|user is receiving|"
 	 "recipient rate limit-|mailbox rate limit-|rate limit- * for this recipient|ratelimit exceeded for mailbox|"
 	 "limit * can receive per|limit for the number of messages * receive|messages they can send to this recipient|"
-	 "recipient * over * hourly limit|recipient * hit a limit",
+	 "recipient * over * hourly limit|recipient * hit a limit|frequency of receiving",
 	 ACTION_LATER, SCOPE_BY_STAGE, CATEGORY_RATE_LIMITED, SUPPRESS_NOT,
 	 "rcpt 450 4.2.1 This user is receiving mail too quickly, try again"},
 	/* Microsoft: the mailbox's hour is full (x.2.121 of one sender, x.2.122 of all). */
@@ -69,7 +69,9 @@ static const struct verdict_rule rules[] = {
 	 "exceeded * sending quota|sending quota|sender rate * exceed-|reached * daily limit|reached * sending limit|"
 	 "exceeded * outbound|max emails per hour|max defers and failures|exceeded the max|outgoing message limit|"
 	 "from user * limit|sent too many messages|sender has sent too many|sending too many messages from * sender|"
-	 "account * exceeded * messages|user * exceeded * sending|rate of messages from * sender",
+	 "account * exceeded * messages|user * exceeded * sending|rate of messages from * sender|message quota|"
+	 "messages quota|daily quota|hourly quota|email quota|emails quota|quota for messages|quota for today|"
+	 "quota of messages|quota for sending",
 	 ACTION_SLOWER, SCOPE_SENDER, CATEGORY_RATE_LIMITED, SUPPRESS_NOT,
 	 "mail 452 4.7.1 The sender has exceeded its hourly limit"},
 	/* It is the sender that is on a list, the recipient's own or the site's. */
@@ -77,7 +79,8 @@ static const struct verdict_rule rules[] = {
 	 "sender is on|sender blacklisted|sender is blacklisted|sender has been blacklisted|blacklisted sender|blocked sender|blocked senders|"
 	 "address that has been blacklisted|sender address is on|sender blocked|sender is blocked|sender has been blocked|"
 	 "your email address has been blocked|your address has been blocked|your email address is blocked|"
-	 "sender is not allowed|sender on * blacklist|sender in * blacklist|sender in * blocklist|rejected sender",
+	 "sender is not allowed|sender on * blacklist|sender in * blacklist|sender in * blocklist|rejected sender|"
+	 "permissions to send as this|not allowed to send as",
 	 ACTION_BY_STAGE, SCOPE_SENDER, CATEGORY_SENDER_REJECTED, SUPPRESS_NOT,
 	 "rcpt 550 5.7.1 The sender is on our list of those not wanted"},
 	/* They do not take mail for this domain at all. */
@@ -95,7 +98,8 @@ static const struct verdict_rule rules[] = {
 	 "kein relay|relay verboten|weiterleitung nicht|relais * interdit|relais * refuse|relai refuse|no se permite relay|relay no permitido|"
 	 "relay negado|relay nao permitido|relay non consentito|relay non autorizzato|relay zabroniony|relay neni povolen|релей|"
 	 "пересылка запрещена|中继|轉發|中継|not a local host|insecure mail relay|insecure relay|non local recipient|"
-	 "non local e mail|non local email|non local domain|non local address",
+	 "non local e mail|non local email|non local domain|non local address|client was not authenticated|"
+	 "client not authenticated",
 	 ACTION_BY_STAGE, SCOPE_BY_STAGE, CATEGORY_RELAY_DENIED, SUPPRESS_NOT,
 	 "rcpt 550 5.7.1 Relaying to other.example is not permitted"},
 
@@ -149,7 +153,8 @@ static const struct verdict_rule rules[] = {
 	 "not present in directory|not present in * directory|not in name directory|no * in name directory|"
 	 "cant accept user|addresses were unknown|recipients unknown|unknown recipients|unknown virtual user|"
 	 "validrcptto|badrecipientto|users email name|address not recognized|user not recognized|"
-	 "recipient not recognized",
+	 "recipient not recognized|doesnt have an * account|does not have an * account|user doesnt have|"
+	 "has no account|has no mailbox",
 	 ACTION_NEVER, SCOPE_BY_STAGE, CATEGORY_INVALID_RECIPIENT, SUPPRESS,
 	 "rcpt 550 No such user here: ann"},
 	/* The same for now, they say; but who is unknown today is unknown tomorrow, and one in fifteen of all 4yz is

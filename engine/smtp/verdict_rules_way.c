@@ -22,7 +22,8 @@ static const struct verdict_rule rules[] = {
 	 "remetente|mittente|nadawc-|nadawca|odesilatel|отправител|发件人|寄件人|寄件者|送信元|差出人|送信者|보낸 사람|발신자|"
 	 "mail from @ * not|mail from @ * invalid|mail from @ * reject-|mail from @ * refused|mail from @ * denied|"
 	 "mail from @ * block-|mail from @ rejected|message from @ * reject-|bogus mail from|sender address|"
-	 "envelope senders|unroutable sender|return address|bogus sender|valid from",
+	 "envelope senders|unroutable sender|return address|bogus sender|valid from|sender unauthorized|"
+	 "sender unauthorised|sender has no|aaaa or mx",
 	 ACTION_BY_STAGE, SCOPE_SENDER, CATEGORY_SENDER_REJECTED, SUPPRESS_NOT,
 	 "mail 550 5.1.0 Sender address rejected"},
 	{"sender-code", ANYWHERE, "4 5", "x.1.7 x.1.8 x.7.27", "", "",
@@ -45,7 +46,7 @@ static const struct verdict_rule rules[] = {
 	 "dominio * non esiste|domena nie istnieje|nieznana domena|domena neexistuje|neznama domena|домен * не|неизвестный домен|"
 	 "域名不存在|网域|ドメインが|ドメイン名|domain is not reachable|domain must exist|recipient domain|mail domain * unknown|"
 	 "name or service not known|no mx record found|no mx records|mx records for|domain * unknown|"
-	 "mail domain mentioned",
+	 "mail domain mentioned|no valid mx|has no mx|no mail exchanger|no mx",
 	 ACTION_BY_STAGE, SCOPE_BY_STAGE, CATEGORY_BAD_DOMAIN, SUPPRESS_NOT,
 	 "rcpt 550 Host unknown"},
 	{"domain-code", AT_RCPT, "4 5", "x.1.2 x.4.12", "", "",
@@ -58,7 +59,7 @@ static const struct verdict_rule rules[] = {
 	{"tls", ANYWHERE, "4 5", "", "",
 	 "starttls|must use tls|tls required|tls is required|requires tls|require tls|tls connection|use tls|without tls|not encrypted|"
 	 "encryption required|encryption is required|requires encryption|encrypted connection|secure connection|tls not available|tls negotiation|"
-	 "tls handshake|tls version|ssl required|unencrypted",
+	 "tls handshake|tls version|ssl required|unencrypted|ciphers|tlsa|dane|dnssec|certificate",
 	 ACTION_LATER, SCOPE_SITE, CATEGORY_TLS, SUPPRESS_NOT,
 	 "mail 530 5.7.0 Say STARTTLS first"},
 	{"tls-code", ANYWHERE, "4 5", "x.7.10 x.7.30", "", "",
