@@ -271,7 +271,7 @@ static void print_groups(struct listing *listing)
 			      listing->total == 1 ? "" : "s");
 	if (!json && n)
 		outbuf_printf(&listing->out, "\n%9s  %-*s %-8s %5s %-11s %-7s %s\n", "waiting", NAME_MAX_SHOWN, "site",
-			      "state", "tries", "next", "oldest", "why");
+			      "state", "tries", "next (UTC)", "oldest", "why");
 	for (size_t i = 0; i < n && (json || i < GROUPS_SHOWN); i++)
 		if (json)
 			group_json(listing, groups[i]);
@@ -309,7 +309,7 @@ static int list(struct client *client, struct listing *listing, const struct mat
 	reasons_read(&listing->reasons, client);
 	queue_reader_open(&reader, client, match);
 	if (listing->rows && !listing->arguments->json)
-		outbuf_printf(&listing->out, "%-34s %-8s %5s %-11s %s\n", "recipient", "state", "tries", "next", "why");
+		outbuf_printf(&listing->out, "%-34s %-8s %5s %-11s %s\n", "recipient", "state", "tries", "next (UTC)", "why");
 	all = queue_reader_read(&reader, on_waiting, listing);
 	console_progress_end();
 	queue_reader_close(&reader);

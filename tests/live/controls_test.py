@@ -76,10 +76,10 @@ class World:
         return subprocess.run([HIKYAKU, words[0], "-c", self.conf, *words[1:]], text=True, capture_output=True,
                               timeout=timeout, stdin=subprocess.DEVNULL)
 
-    def submit(self, job, to, campaign=""):
+    def submit(self, job, to, campaign="", **more):
         for part in range(0, len(to), 10000):
             text = json.dumps({"id": "%s%s" % (job, part // 10000 or ""), "tenant": "acme", "campaign": campaign,
-                               "from": "b@controls.test", "to": to[part:part + 10000]})
+                               "from": "b@controls.test", "to": to[part:part + 10000], **more})
             self.redis("XADD", "hikyaku:jobs", "*", "job", text, "raw", RAW)
 
     def count(self, job, name="delivered"):
@@ -250,6 +250,19 @@ def test_retry(world):
     until(lambda: world.count("held") == 4, 10, "released")
 
 
+def test_expiry(world):
+    """Expiry goes on under a pause; under one that holds it, nothing expires, and resumed mail is sent."""
+    need(world.run("pause", "domain=gone.test").returncode == 0, "a pause")
+    need(world.run("pause", "domain=kept.test", "--hold-expiry", "--for", "1h").returncode == 0, "another")
+    soon = int(time.time() * 1000) + 2500
+    world.submit("gone", people(3, "gone.test"), expires=soon)
+    world.submit("kept", people(3, "kept.test"), expires=soon)
+    until(lambda: world.count("gone", "expired") == 3, 10, "one expires")
+    need(world.count("kept", "queued") == 3, "the other does not")
+    need(world.order("resume", {"domain": "kept.test"})["count"] == 1, "resumed")
+    until(lambda: world.count("kept") == 3, 10, "and sent")
+
+
 def port(world):
     return int(pathlib.Path(world.conf).read_text().split("127.0.0.1:")[1].split('"')[0])
 
@@ -284,7 +297,7 @@ def test_refused(world):
 
 
 TESTS = ((test_pause, {}), (test_lanes, {}), (test_cancel, {"rate": "500/s"}),
-         (test_retry, {"rules": ["*@grey.test rcpt first 1 451 4.7.1 greylisted, come again"]}), (test_refused, {}))
+         (test_retry, {"rules": ["*@grey.test rcpt first 1 451 4.7.1 greylisted, come again"]}), (test_expiry, {}), (test_refused, {}))
 
 
 def main():

@@ -52,6 +52,9 @@ def test_cancel_lists(world):
     same([(c["what"], c["count"]) for c in in_force(s)], [("cancel", 500)], "it goes on to hold for engines")
     same(s.call("control_answered", "R"), 1)
     same(work(s)[0], {})
+    order(s, "cancel", {"class": "transactional"})
+    work(s)
+    same(s.counters("now"), {"cancelled": 3})
     return s
 
 
@@ -99,13 +102,17 @@ def test_cancel_places(world):
     same(work(s)[0]["H"]["count"], 1)
     same(s.counters("j"), {"queued": 4, "deferred": 1, "cancelled": 1})
     same(in_force(s), [], "only what was held then")
+    s.fill("k", [M] * 2)
+    order(s, "cancel", {"job": "k", "state": "queued"})
+    work(s)
+    same((s.counters("k"), in_force(s)), ({"cancelled": 2}, []), "only what was queued then")
     id, _ = order(s, "cancel", {"job": "j"}, ref="J")
     reply = s.call("control_step", 256, id - 1, "", 0)
     same(reply[2], str(id).encode(), "waits until the engines have it in force")
     same(s.settle([s.done(taken, 2, "cancelled"), s.done(taken, 3, "delivered")]), "OO")
     same(work(s, applied=id, id=str(id), counted=1)[0]["J"]["count"], 4)
     same(s.counters("j"), {"cancelled": 5, "delivered": 1})
-    same(s.types().count("finished"), 1)
+    same(s.types().count("finished"), 2)
     return s
 
 
@@ -132,6 +139,8 @@ def test_pause_job(world):
     s = world.shard()
     s.fill("j", [L] * 5)
     s.fill("k", [L] * 5)
+    tried = s.lease([(L, 1)])[0]
+    s.settle([s.done(tried, 0, "deferred", verb="l", delay=3600000)])
     order(s, "pause", {"job": "j"})
     same([c["what"] for c in in_force(s)], ["pause"])
     got = s.lease_all()
@@ -141,8 +150,8 @@ def test_pause_job(world):
     same(order(s, "resume", {"job": "k"})[1], 0, "another's")
     same(order(s, "resume", {"job": "j*"})[1], 1)
     work(s)
-    same((s.counters("j"), in_force(s)), ({"queued": 5}, []))
-    same(len(s.lease_all()), 5)
+    same((s.counters("j"), in_force(s)), ({"queued": 4, "deferred": 1}, []), "the one that was tried waits on")
+    same(len(s.lease_all()), 4)
     return s
 
 
@@ -221,6 +230,19 @@ def test_glob(world):
     same((answers["N"]["count"], answers["Y"]["count"]), (0, 2))
     assert time.monotonic() - began < 2
     return s
+
+
+GLOBS = (("a*c", "abbc", 1), ("*b?d*", "aabbcd", 1), ("?b", "b", 0), ("*ab", "aab", 1), ("a*b*c", "acb", 0), ("**", "", 1),
+         ("[a]", "a", 0), ("*aab", "aaab", 1), ("%a", "a", 0))
+
+
+def test_globs(world):
+    """The same globs as those of match_test.c."""
+    for glob, text, fits in GLOBS:
+        s = world.shard()
+        s.fill("j", ["b:a.test:acme:" + text])
+        order(s, "cancel", {"campaign": glob}, ref="R")
+        same((glob, text, work(s)[0]["R"]["count"]), (glob, text, fits))
 
 
 def test_room(world):
