@@ -70,21 +70,26 @@ static const struct verdict_rule rules[] = {
 	{"out-of-sequence", ANYWHERE, "503", "", "", "",
 	 ACTION_LATER, SCOPE_CONNECTION, CATEGORY_PROTOCOL, SUPPRESS_NOT,
 	 "data 503 Out of order"},
+	/* RFC 5321 4.2.3 has 552 for what is over its allocation: here the mailbox. */
+	{"full-552", AT_RCPT, "552 422 522", "", "",
+	 "storage|space|insufficient|capacity|allocation",
+	 ACTION_LATER, SCOPE_RECIPIENT, CATEGORY_MAILBOX_FULL, SUPPRESS_NOT,
+	 "rcpt 552 Insufficient storage"},
 	/* Their trouble, by its names. */
 	{"trouble", ANYWHERE, "4 5", "", "",
 	 ""
 	 ""
 	 "service unavailable|service currently|service is currently|service not available|service is not available|service is unavailable|server unavailable|"
 	 "server is unavailable|server busy|server is busy|system busy|system is busy|too busy|is busy|busy|overload-|overloaded|load too high|load average|high load|internal error|"
-	 "internal server|internal resource|internal * error|internal failure|unexpected error|unexpected failure|unknown error|processing error|i o error|io error|"
+	 "internal server|internal resource|internal * error|internal failure|unexpected error|unexpected failure|processing error|i o error|io error|"
 	 "disk full|disk space|disk is full|no space left|no space|write error|file write|queue file|queue full|configuration error|configuration problem|config error|misconfigur-|"
 	 "system config|insufficient system|insufficient disk|insufficient storage|insufficient resource-|insufficient memory|out of memory|cannot allocate|resources|"
 	 "resource unavailable|resource limit|local problem|local error|local configuration|error in processing|database|ldap|mysql|sql|backend|license|domain failure|lookup failure|lookup error|"
-	 "cannot open|cant open|unable to open|cant create|cannot create|unable to create|cannot write|unable to write|unable to read|unable to deliver|unable to process|unable to accept|unable to complete|"
-	 "could not process|could not complete|could not deliver|cannot process|cannot deliver|cannot accept|cant accept|not accepting mail|not accepting messages|not accepting network|not accepting|maintenance|shutting down|"
+	 "cannot open|cant open|unable to open|cant create|cannot create|unable to create|cannot write|unable to write|unable to read|unable to process|unable to accept|unable to complete|"
+	 "could not process|could not complete|cannot process|cannot accept|cant accept|not accepting mail|not accepting messages|not accepting network|not accepting|maintenance|shutting down|"
 	 "restarting|closing connection|going down|out of service|not responding|system not|dns error|dns failure|server error|system error|"
-	 "system failure|server failure|software error|program error|command failed|unable to correctly|unable to check|unable to determine|"
-	 "qq trouble|qq|crashed|action not taken|action aborted|could not be delivered|delivery failed|delivery failure|"
+	 "system failure|server failure|software error|program error|unable to correctly|unable to check|unable to determine|"
+	 "qq trouble|qq|crashed|"
 	 ""
 	 "nicht verfugbar|indisponible|no disponible|"
 	 "indisponivel|non disponibile|"

@@ -118,7 +118,7 @@ static const struct verdict_rule rules[] = {
 	 "authentication required to send to|only accepting mail from|only accept mail from|only accepts message|"
 	 "only accept messages|by non member|closed mailing list|mailing list|organizational settings|"
 	 "allowed senders list|recipient preferences|not accepting any mail from|user reject|not allowed to send to|"
-	 "not allowed to post|not a member|not subscribed|moderated|not authorized to send to|"
+	 "not allowed to post|not subscribed|moderated|not authorized to send to|"
 	 "not authorised to send to|cannot send to this|delivery restriction-|does not accept mail from you|"
 	 "not accept mail from you|has restricted|members only list|not have permission|not have permissions",
 	 ACTION_NEVER, SCOPE_BY_STAGE, CATEGORY_POLICY, SUPPRESS_NOT,
@@ -212,7 +212,7 @@ static const struct verdict_rule rules[] = {
 	 "rejected by recipients|rejected by recipient|rejected by the recipient|refused by recipient|refused by the recipient|"
 	 "recipient refuses|blocked by recipient|blocked by the recipient|blocked by user|rejected by user|rejected by this user|rejected by the user|user refused|"
 	 "recipient does not want|recipient has blocked|recipient has rejected|user has blocked|recipient declined|"
-	 "recipient refuses * from you|recipient * blocked by user",
+	 "recipient refuses * from you|recipient * blocked by user|envelope blocked user",
 	 ACTION_NEVER, SCOPE_BY_STAGE, CATEGORY_POLICY, SUPPRESS_NOT,
 	 "rcpt 550 This mail was rejected by recipients"},
 	{"netease-spam", ANYWHERE, "4 5", "", "",
@@ -274,7 +274,7 @@ static const struct verdict_rule rules[] = {
 	/* ---- Filters before the servers. */
 
 	{"mimecast-sender", ANYWHERE, "4 5", "", "",
-	 "envelope blocked user|header based manually",
+	 "header based manually",
 	 ACTION_BY_STAGE, SCOPE_SENDER, CATEGORY_SENDER_REJECTED, SUPPRESS_NOT,
 	 "eom 550 Rejected, header based manually"},
 	{"mimecast-policy", ANYWHERE, "4 5", "", "",

@@ -207,7 +207,8 @@ static const struct verdict_rule rules[] = {
 	 "blocked due to spam from|blocked due to spamming|host # * blocked|your host * blocked|network is blocked|"
 	 "network has been blocked|your network * blocked|intrusion prevention|from your server|from your ip|"
 	 "from your host|from your mail server|not accept mail from your|accepting mail from your|"
-	 "refuse mail from your|refuses mail from your|refused mail from your",
+	 "refuse mail from your|refuses mail from your|refused mail from your|unknown users|nonexistent users|"
+	 "non existent users|invalid users|open relay|open relays|an open relay",
 	 ACTION_BY_STAGE, SCOPE_LANE, CATEGORY_REPUTATION, SUPPRESS_NOT,
 	 "connect 554 5.7.1 192.0.2.10 is on a blocklist"},
 };

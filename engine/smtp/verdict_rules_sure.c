@@ -13,7 +13,10 @@ static const struct verdict_rule rules[] = {
 	 "sender verify|sender verification|verify sender|verify the sender|verifying sender|sender callout|"
 	 "sender address rejected undeliverable|sender address rejected unverified|sender address verification|"
 	 "sender address could not be verified|sender could not be verified|sender cannot be verified|sender callback|"
-	 "verify mailfrom|verify mail from|verify your sender|verify return path|sender address has been null routed",
+	 "verify mailfrom|verify mail from|verify your sender|verify return path|sender address has been null routed|"
+	 "sender address rejected user unknown|sender address rejected unknown|"
+	 "sender address rejected * user unknown|sender user unknown|sender * unknown user|sender * no such user|"
+	 "return path * user unknown|mail from * user unknown|sender address does not exist|sender does not exist",
 	 ACTION_BY_STAGE, SCOPE_SENDER, CATEGORY_SENDER_REJECTED, SUPPRESS_NOT,
 	 "rcpt 550 550 No such user here: sender verify failed"},
 	/* They asked the server behind them, which knows nobody of that name (Postfix). Final, though said with 450. */
@@ -32,9 +35,10 @@ static const struct verdict_rule rules[] = {
 	 ACTION_LATER, SCOPE_BY_STAGE, CATEGORY_REMOTE_ERROR, SUPPRESS_NOT,
 	 "rcpt 450 4.1.1 Recipient address rejected: unverified address: address verification in progress"},
 	/* A hosting's sentence with all its reasons in it; the first is the usual one (cPanel). */
-	{"may-not-exist", AT_RCPT, "5", "", "",
-	 "account or domain may not exist|may not exist * blacklisted * missing",
-	 ACTION_NEVER, SCOPE_RECIPIENT, CATEGORY_INVALID_RECIPIENT, SUPPRESS_NOT,
+	{"may-not-exist", ANYWHERE, "5", "", "",
+	 "account or domain may not exist|may not exist * blacklisted * missing|no valid recipients|"
+	 "no valid recipient|recipients are invalid|all recipients invalid|recipients were invalid",
+	 ACTION_NEVER, SCOPE_BY_STAGE, CATEGORY_INVALID_RECIPIENT, SUPPRESS_NOT,
 	 "rcpt 550 The account or domain may not exist, or they may be blacklisted"},
 
 	/* ---- Us, and who may send through them. */
@@ -44,7 +48,11 @@ static const struct verdict_rule rules[] = {
 	 "too many invalid recipients|too many unknown recipients|too many unknown users|too many bad recipients|"
 	 "too many invalid recipient|too many invalid addresses|too many nonexistent|too many non existent|"
 	 "too many unknown|directory harvest-|dictionary attack-|harvest attack-|too many wrong recipients|"
-	 "too many recipients do not exist|too many rcpt errors|too many bad rcpt|trop de destinataires invalides",
+	 "too many recipients do not exist|too many rcpt errors|too many bad rcpt|trop de destinataires invalides|"
+	 "invalid recipients exceed-|unknown recipients exceed-|invalid recipient limit|invalid recipients limit|"
+	 "limit of invalid recipients|number of invalid|number of unknown|rate of unknown|rate of invalid|"
+	 "percentage of invalid|many invalid recipients|many unknown recipients|many unknown users|"
+	 "many invalid users|invalid recipient count|unknown recipient count|unknown user count",
 	 ACTION_LATER, SCOPE_CONNECTION, CATEGORY_UNDETERMINED, SUPPRESS_NOT,
 	 "rcpt 550 Too many invalid recipients in this session"},
 
@@ -90,7 +98,7 @@ static const struct verdict_rule rules[] = {
 	 "relaying * denied|relaying * prohibited|relaying blocked|relay reject-|relay attempt-|relay operation|unable to relay|cannot relay|"
 	 "cant relay|do not relay|dont relay|does not relay|not relay|wont relay|not permitted to relay|not allowed to relay|"
 	 "not authorized to relay|permission to relay|relay permission|as a relay|relay for|mail relay denied|unauthorized relay-|"
-	 "relaying mail|relaying to|relaying|no relay-|relay is not|relay is prohibited|open relay not allowed|open relay|"
+	 "relaying mail|relaying to|relaying|no relay-|relay is not|relay is prohibited|open relay not allowed|"
 	 "third party relay-|attributed to your tenant|relay this message|relay recipient not|relay rights|relay this mail|rcpthosts|not a gateway|"
 	 "not local host|local users only|local user only|not a local domain|local domains only|"
 	 "only local|smtp authentication is required|smtp authentication required|requires authentication when|authentication is required to|"
@@ -148,10 +156,10 @@ static const struct verdict_rule rules[] = {
 	 "not in recipient list|not listed in domino|not listed in * directory|not listed in public|not in our directory|not in directory|not in * recipient list|"
 	 "not in our user|no mailbox here|no mailbox by that name|no user by that name|no account by that name|not have an account|"
 	 "doesnt have an account|does not have a mailbox|doesnt have a * account|does not have a * account|not our customer|no longer a customer|"
-	 "mailbox not available on this server|marked as invalid|chkuser|no valid recipients|no valid recipient|recipients are invalid|"
-	 "all recipients invalid|exrecipnotfound|address unknown|unknown address|unknown recipient domain and user|"
+	 "mailbox not available on this server|marked as invalid|chkuser|"
+	 "exrecipnotfound|address unknown|unknown address|unknown recipient domain and user|"
 	 "not present in directory|not present in * directory|not in name directory|no * in name directory|"
-	 "cant accept user|addresses were unknown|recipients unknown|unknown recipients|unknown virtual user|"
+	 "cant accept user|addresses were unknown|recipients unknown|unknown virtual user|"
 	 "validrcptto|badrecipientto|users email name|address not recognized|user not recognized|"
 	 "recipient not recognized|doesnt have an * account|does not have an * account|user doesnt have|"
 	 "has no account|has no mailbox",

@@ -11,7 +11,7 @@ static const struct verdict_rule rules[] = {
 	 "sender address * reject-|sender address * denied|sender address * block-|sender address * not|sender address * invalid|"
 	 "sender * domain * not exist|sender domain|senders domain|domain of sender|domain of the sender|domain of your|sender not|"
 	 "sender * not wanted|sender * not accept-|sender * not allowed|sender * not permitted|sender * not valid|sender is not|"
-	 "sender * not exist|sender * not found|sender unknown|unknown sender|invalid sender|sender * invalid|bad sender|illegal sender|"
+	 "sender * not found|sender unknown|unknown sender|invalid sender|sender * invalid|bad sender|illegal sender|"
 	 "sender banned|banned senders|sender email|sender * resolve|"
 	 "sender mail|mail from is mismatch-|mismatch- * mail from|mail from * mismatch-|mismatch- * client|from address|from domain|mail from address|mail from domain|mailfrom|your domain|"
 	 "originator|envelope sender|envelope from|envelope blocked|return path|reverse path|"
@@ -23,7 +23,7 @@ static const struct verdict_rule rules[] = {
 	 "mail from @ * not|mail from @ * invalid|mail from @ * reject-|mail from @ * refused|mail from @ * denied|"
 	 "mail from @ * block-|mail from @ rejected|message from @ * reject-|bogus mail from|sender address|"
 	 "envelope senders|unroutable sender|return address|bogus sender|valid from|sender unauthorized|"
-	 "sender unauthorised|sender has no|aaaa or mx",
+	 "sender unauthorised|sender has no|aaaa or mx|sender address * not exist|sender * domain * not",
 	 ACTION_BY_STAGE, SCOPE_SENDER, CATEGORY_SENDER_REJECTED, SUPPRESS_NOT,
 	 "mail 550 5.1.0 Sender address rejected"},
 	{"sender-code", ANYWHERE, "4 5", "x.1.7 x.1.8 x.7.27", "", "",
@@ -65,7 +65,7 @@ static const struct verdict_rule rules[] = {
 	{"tls-code", ANYWHERE, "4 5", "x.7.10 x.7.30", "", "",
 	 ACTION_LATER, SCOPE_SITE, CATEGORY_TLS, SUPPRESS_NOT,
 	 "mail 530 5.7.10 Not in the open"},
-	{"timeout", ANYWHERE, "4 5", "", "",
+	{"timeout", ANYWHERE, "421 442 447", "", "",
 	 "timeout|timed out|time out|time limit|took too long|idle for too long|idle too long|idle connection|"
 	 "allowable connection time|session time|zeituberschreitung|delai * depasse|delai dattente|tiempo de espera|"
 	 "tempo limite|tempo esgotado|tempo scaduto|время ожидания|таймаут|超时|逾時|タイムアウト",
@@ -76,12 +76,19 @@ static const struct verdict_rule rules[] = {
 	 "connection closed|connection failed|connection failure|cannot connect|could not connect|unable to connect|"
 	 "couldnt connect|no route to host|network is unreachable|network unreachable|host is unreachable|network error|no answer from host|"
 	 "host * not respond-|server * not respond-|establish an smtp connection|communication error|broken pipe|read error|"
-	 "delivery time expired|message expired",
+	 "delivery time expired|message expired|connection timed out|connection timeout|connect timeout|"
+	 "session timed out",
 	 ACTION_BY_STAGE, SCOPE_BY_STAGE, CATEGORY_NETWORK, SUPPRESS_NOT,
 	 "rcpt 451 4.4.1 No answer from host mx.b.example"},
 	{"network-code", ANYWHERE, "4 5", "x.4.2 x.4.7", "", "",
 	 ACTION_BY_STAGE, SCOPE_BY_STAGE, CATEGORY_NETWORK, SUPPRESS_NOT,
 	 "rcpt 451 4.4.2 Bad line"},
+	/* Something behind them took too long, a lookup or a filter. */
+	{"timeout-behind", ANYWHERE, "4 5", "", "",
+	 "timeout|timed out|time out|time limit|took too long|zeituberschreitung|delai dattente|tiempo de espera|tempo limite|tempo esgotado|"
+	 "tempo scaduto|время ожидания|таймаут|超时|逾時|タイムアウト",
+	 ACTION_BY_STAGE, SCOPE_BY_STAGE, CATEGORY_REMOTE_ERROR, SUPPRESS_NOT,
+	 "rcpt 451 4.3.0 The lookup timed out"},
 };
 /* clang-format on */
 
