@@ -95,22 +95,6 @@ void verdict_split(unsigned code, struct slice line, struct slice *enhanced, str
 	*text = rest;
 }
 
-bool heard_read(struct heard *heard, struct slice line)
-{
-	struct slice rest = slice_trim(line);
-	uint64_t code;
-
-	heard->code = 0;
-	if (rest.len < 3 || !slice_number(slice_head(rest, 3), 599, &code) || code < 200)
-		return false;
-	rest = slice_skip(rest, 3);
-	if (rest.len > 0 && !take_byte(&rest, ' ') && !take_byte(&rest, '-'))
-		return false;
-	heard->code = (unsigned)code;
-	verdict_split(heard->code, rest, &heard->enhanced, &heard->text);
-	return true;
-}
-
 /* ---- The book of rules, made once. */
 
 static void read_codes(struct gate *gate)

@@ -19,10 +19,6 @@ struct heard {
 
 struct verdict verdict_of(const struct heard *heard);
 
-/* A reply as it is written in a log, "550-5.1.1 no 550 5.1.1 such user": code, enhanced code and text of it; the stage
- * and the provider stay. Borrowed from the line. False, and the code 0, if it does not begin with a code. */
-bool heard_read(struct heard *heard, struct slice line);
-
 /* "5.1.1 rest" → enhanced "5.1.1", text "rest"; without one, empty and the whole. Taken only if well formed and of
  * the class of code. */
 void verdict_split(unsigned code, struct slice line, struct slice *enhanced, struct slice *text);

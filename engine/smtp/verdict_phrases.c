@@ -32,7 +32,7 @@ struct literal {
 
 struct phrases {
 	struct part parts[PARTS_MAX]; /* from 1 */
-	unsigned nparts, nnodes;
+	unsigned nparts;
 	struct literal *literals; /* owned; NULL when built */
 	uint16_t base[NODES_MAX + 256], owner[NODES_MAX + 256];
 	uint16_t part_at[NODES_MAX + 256]; /* first of those whose literal ends at the node, 0: none */
@@ -172,7 +172,6 @@ static void grow(struct phrases *phrases, unsigned node, unsigned first, unsigne
 
 		while (end < last && byte_of(&phrases->literals[end], depth) == bytes[i])
 			end++;
-		phrases->nnodes = child + 1 > phrases->nnodes ? child + 1 : phrases->nnodes;
 		grow(phrases, child, first, end, depth + 1, full_below);
 		first = end;
 	}
@@ -236,11 +235,4 @@ void phrases_find(const struct phrases *phrases, const struct verdict_words *wor
 	for (size_t i = 0; i < words->len; i++)
 		if (words->text[i] == ' ' || (unsigned char)words->text[i] >= 0xC0)
 			walk(phrases, words, i, ends, found);
-}
-
-size_t phrases_bytes(const struct phrases *phrases)
-{
-	size_t node = sizeof(phrases->base[0]) + sizeof(phrases->owner[0]) + sizeof(phrases->part_at[0]);
-
-	return phrases->nnodes * node + phrases->nparts * sizeof(struct part);
 }

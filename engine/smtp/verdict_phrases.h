@@ -31,6 +31,3 @@ struct phrases *phrases_new(void);
 void phrases_add(struct phrases *phrases, unsigned number, const char *alternatives);
 void phrases_build(struct phrases *phrases);
 void phrases_find(const struct phrases *phrases, const struct verdict_words *words, struct phrases_found *found);
-
-/* Memory that finding goes through, for who measures. */
-size_t phrases_bytes(const struct phrases *phrases);

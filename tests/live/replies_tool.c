@@ -5,6 +5,8 @@
 #include "smtp/verdict.h"
 #include "smtp/verdict_detail.h"
 
+#include "tests/unit/verdict_reading.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,6 +4,7 @@
 #include "smtp/verdict_detail.h"
 
 #include "base/outbuf.h"
+#include "tests/unit/verdict_reading.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,6 +5,7 @@
 #include "smtp/verdict_words.h"
 
 #include "base/outbuf.h"
+#include "tests/unit/verdict_reading.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
