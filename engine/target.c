@@ -22,6 +22,7 @@ static struct lane_limits lane_limits_of(const struct limits *limits)
 	struct lane_limits lane = {
 		.connections = limit_or(limits->connections, 1000),
 		.messages_per_connection = limit_or(limits->messages_per_connection, UINT16_MAX),
+		.reserved = 1,
 		.recipients_per_message = limit_or(limits->recipients_per_message, 100),
 		.window = limit_or(limits->window, 1),
 		.rate_count = limits->rate.count,

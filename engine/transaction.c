@@ -16,11 +16,12 @@
 
 enum { BAD_MAX = 64 /* messages in a row that cannot be composed, before others get a turn */ };
 
-static struct delivery *next_delivery(struct lane *lane)
+static struct delivery *next_delivery(struct lane *lane, bool urgent)
 {
-	struct list *link = lane_pop(lane);
+	struct list *link = lane_first_of(lane, urgent);
 
 	CHECK(link != NULL);
+	lane_remove(lane, link, urgent);
 	struct delivery *delivery = delivery_of(link);
 
 	/* From here on a crash may have to do with it: composing counts as begun. */
@@ -142,18 +143,19 @@ static void transaction_fill(struct transaction *transaction, struct conn *conn,
 {
 	struct lane *lane = conn->lane;
 	unsigned most = recipients_max(conn, first), n = 1;
+	unsigned queued = first->urgent ? lane->nurgent : lane->nready - lane->nurgent;
 	uint64_t now_ms = worker_now_ms(conn->worker);
 
-	if (most > lane->nready + 1)
-		most = lane->nready + 1;
+	if (most > queued + 1)
+		most = queued + 1;
 	struct recipient *recipients = arena_alloc(&transaction->arena, most * sizeof(*recipients));
 
 	transaction->deliveries = arena_alloc(&transaction->arena, most * sizeof(struct delivery *));
 	memset(recipients, 0, most * sizeof(*recipients));
 	transaction->deliveries[0] = first;
-	while (n < most && is_companion(first, delivery_of(lane_first(lane))) &&
+	while (n < most && is_companion(first, delivery_of(lane_first_of(lane, first->urgent))) &&
 	       lane_take(lane, conn->exchanger, 1, now_ms))
-		transaction->deliveries[n++] = next_delivery(lane);
+		transaction->deliveries[n++] = next_delivery(lane, first->urgent);
 	for (unsigned i = 0; i < n; i++)
 		recipients[i].address = transaction->deliveries[i]->record.address;
 	transaction->tx = (struct tx){
@@ -179,8 +181,10 @@ struct transaction *transaction_compose(struct conn *conn)
 	struct lane *lane = conn->lane;
 	struct transaction *transaction;
 	struct mail_error error;
+	bool urgent;
 
-	for (unsigned bad = 0; bad < BAD_MAX && lane->nready; bad++) {
+	for (unsigned bad = 0; bad < BAD_MAX && lane_offers(lane, conn->idle, conn->ntransactions > 0, &urgent);
+	     bad++) {
 		transaction = pool_take(&worker->transactions);
 		if (!transaction)
 			return NULL;
@@ -189,7 +193,7 @@ struct transaction *transaction_compose(struct conn *conn)
 			scheduler_look(worker->scheduler, lane);
 			return NULL;
 		}
-		struct delivery *first = next_delivery(lane);
+		struct delivery *first = next_delivery(lane, urgent);
 
 		if (!protection_suffices(conn, first)) {
 			transaction_free(worker, transaction);

@@ -119,6 +119,19 @@ struct list *lane_pop(struct lane *lane)
 	return link;
 }
 
+struct list *lane_first_of(const struct lane *lane, bool urgent)
+{
+	return list_first(urgent ? &lane->urgent : &lane->ready);
+}
+
+bool lane_offers(const struct lane *lane, bool counted_idle, bool behind, bool *urgent)
+{
+	unsigned bulk = lane->nready - lane->nurgent, busy = lane->open - lane->idle - !counted_idle;
+
+	*urgent = lane->nurgent > (behind ? lane->idle + lane->opening : 0);
+	return *urgent || (bulk && busy < lane_bulk_connections(lane));
+}
+
 void lane_remove(struct lane *lane, struct list *link, bool urgent)
 {
 	CHECK(lane->nready > 0 && lane->nurgent >= urgent);

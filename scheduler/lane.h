@@ -123,6 +123,11 @@ void lane_put(struct lane *lane, struct list *link, bool urgent);
 void lane_put_back(struct lane *lane, struct list *link, bool urgent); /* it is the first again */
 struct list *lane_first(const struct lane *lane);
 struct list *lane_pop(struct lane *lane);
+struct list *lane_first_of(const struct lane *lane, bool urgent);
+/* Is there a message for this connection, and from which queue? counted_idle, behind: it counts as idle; it has a
+ * message under way, whose reply the next one would wait for. Transactional mail goes first, but not behind another
+ * while an idle connection, or one that is being made, is there for it; bulk leaves the reserved connections alone. */
+bool lane_offers(const struct lane *lane, bool counted_idle, bool behind, bool *urgent);
 void lane_remove(struct lane *lane, struct list *link, bool urgent);
 
 /* When it or one of its exchangers may be talked to again; 0: it does not rest. */
