@@ -37,6 +37,7 @@ static void on_changed(void *who, struct slice list)
 /* 2. The home has granted a domain to us, with its routes: they make its site. The list is offered next (home.c). */
 void delivery_routed(struct worker *worker, struct slice domain, struct routes *routes)
 {
+	breaker_routed(worker, domain, routes);
 	target_site(worker, domain, routes);
 }
 
@@ -192,6 +193,8 @@ static void delivery_refuse_route(struct delivery *delivery)
 		return;
 	}
 	outcome.attempted = true;
+	if (target_of(lane->site)->routes->result == ROUTES_NO_DOMAIN && breaker_takes(delivery, &outcome, &attempt))
+		return;
 	if (outcome.verdict.action != ACTION_NEVER)
 		scheduler_report(worker->scheduler, lane, &rest, worker_now_ms(worker));
 	outcome_settle(delivery, &outcome, &attempt);
@@ -244,14 +247,16 @@ void delivery_over(struct conn *conn, struct tx *tx)
 	stat_take(worker->stats, STAT_INFLIGHT, tx->nrecipients);
 	reaction_report(conn, tx, attempt.sender);
 	for (unsigned i = tx->nrecipients; i-- > 0;) { /* backwards, so that those that wait again keep their order */
-		const struct outcome *outcome = &tx->recipients[i].outcome;
+		struct outcome *outcome = &tx->recipients[i].outcome;
 
 		if (!outcome->attempted) {
 			delivery_wait_again(transaction->deliveries[i], conn->exchanger);
 			continue;
 		}
-		outcome_settle(transaction->deliveries[i], outcome, &attempt);
+		if (!breaker_takes(transaction->deliveries[i], outcome, &attempt))
+			outcome_settle(transaction->deliveries[i], outcome, &attempt);
 	}
+	breaker_look(worker, conn->lane->site);
 	scheduler_look(worker->scheduler, conn->lane);
 	transaction_free(worker, transaction);
 }

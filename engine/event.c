@@ -28,6 +28,13 @@ static void put_id(struct outbuf *out, struct worker *worker)
 	outbuf_byte(out, '"');
 }
 
+void event_begin(struct outbuf *out, struct worker *worker)
+{
+	outbuf_add(out, SLICE("{\"v\":1"));
+	put_id(out, worker);
+	outbuf_json_number(out, "time", worker_wall_ms(worker));
+}
+
 static void put_tags(struct outbuf *out, struct slice of_job, struct slice own)
 {
 	struct outbuf both = {0};
@@ -93,9 +100,7 @@ void event_write(struct outbuf *out, const struct delivery *delivery, const stru
 {
 	const struct record *record = &delivery->record;
 
-	outbuf_add(out, SLICE("{\"v\":1"));
-	put_id(out, delivery->worker);
-	outbuf_json_number(out, "time", worker_wall_ms(delivery->worker));
+	event_begin(out, delivery->worker);
 	put_whose(out, delivery, attempt);
 	put_number(out, "attempt", number);
 	if (attempt && attempt->connected)

@@ -15,6 +15,8 @@ struct attempt {
 	char tls[PROTECTION_TEXT_MAX]; /* version, cipher, and by what the peer was verified; empty: none */
 };
 
+/* The beginning of any event of this worker: "v", "event" and "time"; its end is up to the caller. */
+void event_begin(struct outbuf *out, struct worker *worker);
 /* The data object of an event about this delivery; outcome may be NULL. number is the attempt it was; next_ms, if not
  * 0, when the next one will be (wall clock). */
 void event_write(struct outbuf *out, const struct delivery *delivery, const struct outcome *outcome,

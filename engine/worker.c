@@ -59,6 +59,7 @@ static void on_second(struct timer *timer, uint64_t now_ms)
 						   keeper_level(worker->engine->keeper) == KEEPER_FULL);
 	if (worker->number == 0)
 		warm_ups_write(&worker->engine->warm_ups, queue_notes(worker->queue));
+	breaker_tick(worker);
 	mailings_age(worker, now_ms);
 	if (now_ms / 1000 % 60 == 0) {
 		hosts_age(worker, now_ms);
@@ -136,6 +137,7 @@ bool worker_open(struct worker *worker)
 					   .worker = worker->number,
 				   },
 				   &owner);
+	breaker_init(&worker->breaker);
 	timer_init(&worker->second, on_second);
 	ring_timer(worker->ring, &worker->second, worker_now_ms(worker) + 1000);
 	return true;
@@ -156,6 +158,7 @@ void worker_close(struct worker *worker)
 	ring_free(worker->ring);
 	underway_close(worker->underway);
 	judge_free(&worker->judge);
+	breaker_free(&worker->breaker);
 	pool_free(&worker->conns);
 	pool_free(&worker->transactions);
 	pool_free(&worker->deliveries);
@@ -168,6 +171,7 @@ void worker_close(struct worker *worker)
 /* Everything that waits goes back to the queue; what is in dialogue may finish. */
 static void drain_begin(struct worker *worker)
 {
+	breaker_drain(worker);
 	scheduler_pause(worker->scheduler, true);
 	MAP_EACH (node, scheduler_sites(worker->scheduler)) {
 		struct site *site = MAP_OWNER(node, struct site, node);

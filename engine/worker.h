@@ -2,6 +2,7 @@
  * engine->stats; workers talk by messages to each other's rings. */
 #pragma once
 
+#include "breaker.h"
 #include "engine.h"
 #include "judge.h"
 
@@ -23,6 +24,7 @@ struct worker {
 	struct underway *underway;
 	struct control_set *controls; /* in force here, counted; NULL: nothing was ever asked for */
 	struct judge judge;
+	struct breaker breaker;
 	struct tls *tls;
 	struct outbuf plain; /* scratch: what a TLS record says */
 	struct pool conns, transactions, deliveries;

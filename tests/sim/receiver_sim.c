@@ -217,7 +217,8 @@ static void hear_rcpt(struct call *call, struct slice line)
 		say(call, 550, "of RCPT");
 		return;
 	}
-	unsigned code = say(call, codes[receiver->asked(receiver->who, number)], "of RCPT");
+	enum receiver_word word = receiver->asked(receiver->who, number);
+	unsigned code = say(call, codes[word], word == RECEIVER_NEVER ? "no such user here" : "of RCPT");
 
 	if (code == 250 && call->ntaken < RCPT_MAX)
 		call->taken[call->ntaken++] = number;

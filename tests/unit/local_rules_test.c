@@ -15,7 +15,7 @@ static const char *const rules =
 	"rule \"ts\" { site = { \"yahoo\" }  stage = { \"connect\", \"eom\" }  match = '^421 .*TS0[234]'  action = "
 	"\"slower\"\n"
 	"            scope = \"lane\"  rate = \"1/m\"  for = \"30m\"  after = \"3/1h\"  category = \"reputation\" }\n"
-	"rule \"living\" { match = '(?i)moved to a new system'  suppress = false }\n"
+	"rule \"living\" { match = '(?i)replica 7 lags'  suppress = false }\n"
 	"rule \"dead\" { site = { \"a\", \"b\" }  stage = { \"eom\" }  match = 'no such user'  action = \"never\"\n"
 	"              scope = \"recipient\"  category = \"invalid-recipient\"  suppress = true }\n"
 	"rule \"rest\" { match = 'source blocked'  action = \"rest-source\"  for = \"2h\" }\n"
@@ -51,7 +51,7 @@ static void test_which(void **state)
 	fits(config, heard(STAGE_RCPT, 421, "4.7.0", "[TS02] too much", "yahoo"), "");
 	fits(config, heard(STAGE_EOM, 451, "4.7.0", "[TS02] too much", "yahoo"), "");
 	fits(config, heard(STAGE_EOM, 421, "4.7.0", "[TS02] too much", "google"), "");
-	fits(config, heard(STAGE_RCPT, 550, "5.1.1", "Moved To A New System", ""), "living");
+	fits(config, heard(STAGE_RCPT, 550, "5.1.1", "No such user, Replica 7 Lags", ""), "living");
 	fits(config, heard(STAGE_EOM, 550, "", "no such user", "b"), "dead");
 	fits(config, heard(STAGE_EOM, 550, "", "No such user", "b"), "");
 	fits(config, heard(STAGE_EOM, 550, "", "no such user", "c"), "");
@@ -98,7 +98,7 @@ static void test_verdicts(void **state)
 	(void)state;
 	is_verdict(verdict(config, heard(STAGE_EOM, 421, "4.7.0", "[TS02] x", "yahoo")), ACTION_SLOWER, SCOPE_LANE,
 		   CATEGORY_REPUTATION, false, 1800);
-	is_verdict(verdict(config, heard(STAGE_RCPT, 550, "5.1.1", "moved to a new system", "")), ACTION_NEVER,
+	is_verdict(verdict(config, heard(STAGE_RCPT, 550, "5.1.1", "No such user, replica 7 lags", "")), ACTION_NEVER,
 		   SCOPE_RECIPIENT, CATEGORY_INVALID_RECIPIENT, false, 0);
 	is_verdict(verdict(config, heard(STAGE_EOM, 550, "", "no such user", "a")), ACTION_NEVER, SCOPE_RECIPIENT,
 		   CATEGORY_INVALID_RECIPIENT, true, 0);
