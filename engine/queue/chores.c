@@ -54,7 +54,6 @@ static uint64_t beat(struct chores *chores)
 		struct slice seen = resp_text(resp_at(reply, 2));
 
 		snprintf(chores->seen, sizeof(chores->seen), "%.*s", SLICE_ARG(seen));
-		chores->published->controls = resp_integer(resp_at(reply, 1));
 		chores->published->beat_ms = begun_ms;
 	}
 	if (reply)

@@ -17,7 +17,7 @@ enum { CHORES = 7, SEEN_MAX = 64 };
 
 /* Written by the keeper's thread, read by all. */
 struct chores_published {
-	_Atomic uint64_t beat_ms, controls, level;
+	_Atomic uint64_t beat_ms, level;
 	_Atomic uint64_t lists, ready, deferred, held, leased, events, oldest_ms;
 };
 

@@ -267,11 +267,6 @@ uint64_t keeper_beat_ms(const struct keeper *keeper)
 	return keeper->published.beat_ms;
 }
 
-uint64_t keeper_controls(const struct keeper *keeper)
-{
-	return keeper->published.controls;
-}
-
 enum keeper_level keeper_level(const struct keeper *keeper)
 {
 	return (enum keeper_level)keeper->published.level;

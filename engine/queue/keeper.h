@@ -59,7 +59,5 @@ uint64_t keeper_epoch(const struct keeper *keeper);
 bool keeper_is_fenced(const struct keeper *keeper);
 /* Monotonic time (as ring_now_ms) of the last beat that Redis acknowledged; 0: none yet. */
 uint64_t keeper_beat_ms(const struct keeper *keeper);
-/* The generation of controls, which changes when an operator asks for something. */
-uint64_t keeper_controls(const struct keeper *keeper);
 enum keeper_level keeper_level(const struct keeper *keeper);
 struct keeper_counts keeper_counts(const struct keeper *keeper);
