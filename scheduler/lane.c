@@ -3,6 +3,8 @@
  * slow receiver never has minutes of mail locked up here. Which exchanger is next is in lane_exchangers.c. */
 #include "scheduler/lane.h"
 
+#include "scheduler/warm_up.h"
+
 #include "base/check.h"
 
 #include <stdlib.h>
@@ -163,6 +165,8 @@ uint64_t lane_next_ms(const struct lane *lane, enum lane_wait *wait, uint64_t no
 	bind(pace_next_ms(&lane->pace, now_ms), LANE_WAITS_RATE, &next_ms, wait);
 	for (unsigned i = 0; i < lane->limits.nbudgets; i++)
 		bind(budget_next_ms(lane->limits.budgets[i], now_ms), budget_wait(i), &next_ms, wait);
+	if (lane->limits.warm_up)
+		bind(warm_up_next_ms(lane->limits.warm_up, now_ms), LANE_WAITS_WARM_UP, &next_ms, wait);
 	return next_ms;
 }
 
@@ -196,6 +200,22 @@ static void give_to_own(struct lane *lane, unsigned n)
 	pace_give(&lane->pace, n);
 	for (unsigned i = 0; i < lane->limits.nbudgets; i++)
 		budget_give(lane->limits.budgets[i], n);
+	if (lane->limits.warm_up)
+		warm_up_give(lane->limits.warm_up, n);
+}
+
+/* From all that is ours, the same. */
+static unsigned take_from_own(struct lane *lane, unsigned n, uint64_t now_ms)
+{
+	unsigned paced = pace_take(&lane->pace, n, now_ms);
+	unsigned budgeted = take_from_budgets(lane, paced, now_ms), got = budgeted;
+
+	if (lane->limits.warm_up)
+		got = warm_up_take(lane->limits.warm_up, budgeted, now_ms);
+	for (unsigned i = 0; i < lane->limits.nbudgets; i++)
+		budget_give(lane->limits.budgets[i], budgeted - got);
+	pace_give(&lane->pace, paced - got);
+	return got;
 }
 
 unsigned lane_take(struct lane *lane, struct exchanger *exchanger, unsigned n, uint64_t now_ms)
@@ -204,10 +224,7 @@ unsigned lane_take(struct lane *lane, struct exchanger *exchanger, unsigned n, u
 
 	if (lane_is_resting(lane, now_ms) || lane->held || lane->limits.ended)
 		return 0;
-	own = pace_take(&lane->pace, n, now_ms);
-	got = take_from_budgets(lane, own, now_ms);
-	pace_give(&lane->pace, own - got);
-	own = got;
+	own = take_from_own(lane, n, now_ms);
 	got = exchanger_take(exchanger, own, now_ms);
 	give_to_own(lane, own - got);
 	return got;

@@ -86,6 +86,7 @@ struct lane {
 	unsigned nready;	/* deliveries leased, composed and waiting: both queues */
 	unsigned preparing;	/* leased, and waiting for their job or body */
 	unsigned nurgent;	/* of the ready ones, the transactional: length of urgent */
+	bool plenty;		/* there was more than it asked for in the list it leased from last */
 	unsigned depth;		/* records to hold a connection; grows when it ran dry */
 	struct list urgent;	/* the engine's transactional deliveries, in order */
 	struct list ready;	/* and the others */

@@ -170,8 +170,9 @@ static bool wants_more(const struct lane *lane, uint64_t now_ms)
 		return true;
 	if (have - lane->idle >= lane_bulk_connections(lane))
 		return false;
-	/* A connection for every few messages: reuse is kinder than a crowd. */
-	return have < (work + MESSAGES_A_CONNECTION - 1) / MESSAGES_A_CONNECTION;
+	/* A connection for every few messages: reuse is kinder than a crowd. Only where there is more mail than may lie
+	 * here are all to be used, one after the other. */
+	return (lane->plenty && at_hand == 0) || have < (work + MESSAGES_A_CONNECTION - 1) / MESSAGES_A_CONNECTION;
 }
 
 /* One that is paced needs a connection only if it has none to send the next message on. */

@@ -199,6 +199,7 @@ void scheduler_leased(struct scheduler *scheduler, struct ready *list, unsigned 
 	list->leasing = NULL;
 	give_back(list, got < list->asked ? list->asked - got : 0);
 	list->remaining = remaining;
+	lane->plenty = remaining > 0;
 	if (got && remaining && got == list->asked && lane->nready == 0)
 		lane_ran_dry(lane);
 	book_look(scheduler, lane->site);

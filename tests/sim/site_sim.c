@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { START_MS = 1000000, CONNECT_MS = 40, LATE_MS = 30, IDLE_MS = 2000, IDLE_MS_MAX = 10000, TURN_MS = 4000 };
+enum { START_MS = 1000000, CONNECT_MS = 40, IDLE_MS = 2000, IDLE_MS_MAX = 10000, TURN_MS = 4000 };
 
 #define LIST_NAME SLICE("b:a.test::")
 
 static uint64_t some_ms(struct site_sim *sim, uint64_t ms)
 {
-	return ms + random_below(&sim->random, LATE_MS);
+	return ms + random_below(&sim->random, SITE_LATE_MS);
 }
 
 static void report(struct site_sim *sim, struct site_conn *conn, enum report_kind kind, uint64_t delay_ms)

@@ -39,7 +39,7 @@ struct site_sim_setup {
 	void (*recall)(struct lane *lane, uint64_t now_ms); /* what is remembered from before; NULL: nothing */
 };
 
-enum { SITE_CONNS_MAX = 256 };
+enum { SITE_CONNS_MAX = 256, SITE_LATE_MS = 30 /* at most so much later than it takes, each way */ };
 
 struct site_message {
 	struct list link;
