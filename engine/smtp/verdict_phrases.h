@@ -26,7 +26,7 @@ static inline bool phrases_has(const struct phrases_found *found, unsigned numbe
 	return found->bits[number / 64] >> (number % 64) & 1;
 }
 
-/* The caller owns it; there is no end to it but the process's. */
+/* The caller owns it; once built it is one block of memory, and free() ends it. */
 struct phrases *phrases_new(void);
 void phrases_add(struct phrases *phrases, unsigned number, const char *alternatives);
 void phrases_build(struct phrases *phrases);

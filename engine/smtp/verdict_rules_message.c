@@ -68,7 +68,8 @@ static const struct verdict_rule rules[] = {
 	/* Too far, or in a circle. */
 	{"loop", ANYWHERE, "4 5", "", "",
 	 "loop detected|mail loop|mail loops|mail is looping|message is looping|looping|loops back|loop back|too many hops|hop count|"
-	 "maximum hop-|too many received|points back to|routing loop|loop|loops|bucle|boucle|schleife|too many forwards",
+	 "maximum hop-|too many received|points back to|routing loop|loop|loops|bucle|boucle|schleife|too many forwards|"
+	 "hops",
 	 ACTION_BY_STAGE, SCOPE_MESSAGE, CATEGORY_NETWORK, SUPPRESS_NOT,
 	 "eom 554 5.4.6 Mail loop: too many hops"},
 	{"loop-code", ANYWHERE, "4 5", "x.4.6 x.4.14", "", "",

@@ -107,7 +107,7 @@ static const struct verdict_rule rules[] = {
 	 "relay negado|relay nao permitido|relay non consentito|relay non autorizzato|relay zabroniony|relay neni povolen|релей|"
 	 "пересылка запрещена|中继|轉發|中継|not a local host|insecure mail relay|insecure relay|non local recipient|"
 	 "non local e mail|non local email|non local domain|non local address|client was not authenticated|"
-	 "client not authenticated",
+	 "client not authenticated|credentials for relay",
 	 ACTION_BY_STAGE, SCOPE_BY_STAGE, CATEGORY_RELAY_DENIED, SUPPRESS_NOT,
 	 "rcpt 550 5.7.1 Relaying to other.example is not permitted"},
 

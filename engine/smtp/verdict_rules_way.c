@@ -71,13 +71,17 @@ static const struct verdict_rule rules[] = {
 	 "tempo limite|tempo esgotado|tempo scaduto|время ожидания|таймаут|超时|逾時|タイムアウト",
 	 ACTION_BY_STAGE, SCOPE_BY_STAGE, CATEGORY_TIMEOUT, SUPPRESS_NOT,
 	 "mail 421 4.4.2 Timeout, good bye"},
+	{"timeout-code", ANYWHERE, "4 5", "x.4.2", "",
+	 "timeout|timed out|time out",
+	 ACTION_BY_STAGE, SCOPE_BY_STAGE, CATEGORY_TIMEOUT, SUPPRESS_NOT,
+	 "data 451 4.4.2 Timeout, closing"},
 	{"network", ANYWHERE, "4 5", "", "",
 	 "connection reset|connection refused by|connection dropped|connection was dropped|connection lost|lost connection|"
 	 "connection closed|connection failed|connection failure|cannot connect|could not connect|unable to connect|"
 	 "couldnt connect|no route to host|network is unreachable|network unreachable|host is unreachable|network error|no answer from host|"
 	 "host * not respond-|server * not respond-|establish an smtp connection|communication error|broken pipe|read error|"
 	 "delivery time expired|message expired|connection timed out|connection timeout|connect timeout|"
-	 "session timed out",
+	 "session timed out|connection expired",
 	 ACTION_BY_STAGE, SCOPE_BY_STAGE, CATEGORY_NETWORK, SUPPRESS_NOT,
 	 "rcpt 451 4.4.1 No answer from host mx.b.example"},
 	{"network-code", ANYWHERE, "4 5", "x.4.2 x.4.7", "", "",
