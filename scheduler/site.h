@@ -32,18 +32,18 @@ struct site {
 	void *target;	    /* the engine's: where to connect */
 };
 
-/* A recipient domain that has mail. */
+/* A recipient domain that has mail. There may be a hundred thousand of them: it is as small as it can be. */
 struct domain {
 	struct map_node node;	  /* by name */
-	struct slice name;	  /* owned */
+	struct slice name;	  /* of the same memory */
 	struct site *site;	  /* the one its mail goes to; NULL until routed */
 	struct list lists;	  /* struct ready of it, all */
-	unsigned outstanding;	  /* deliveries leased and not settled */
-	bool leaving;		  /* released to another worker: nothing more is leased */
 	uint64_t sources;	  /* bit i: lane i may send its mail, where neither job nor tenant name a pool */
-	uint8_t protection;	  /* the engine's: what its mail demands of a connection */
 	uint64_t routes_until_ms; /* when to ask the DNS again */
 	struct list asking;	  /* on the scheduler's list of questions to put */
+	unsigned outstanding;	  /* deliveries leased and not settled */
+	uint8_t protection;	  /* the engine's: what its mail demands of a connection */
+	bool leaving;		  /* released to another worker: nothing more is leased */
 	bool asked;		  /* put, and not answered yet */
 };
 
@@ -60,9 +60,9 @@ struct ready {
 	uint64_t remaining;    /* in Redis, as last heard */
 	uint64_t sources;      /* bit i: lane i may send it */
 	uint64_t pool;	       /* ... by the pool that its name has; 0: none */
-	uint16_t pool_at;      /* where in the name that pool begins; 0: none */
 	unsigned asked;	       /* records of that lease */
 	uint16_t campaign_at;  /* where in the name the campaign begins */
+	uint16_t pool_at;      /* where in the name that pool begins; 0: none */
 	bool transactional;
 	bool more;    /* it became non-empty again while a lease was under way */
 	bool in_turn; /* fair.c's: it may be chosen */

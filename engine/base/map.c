@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+enum { SLOTS_FIRST = 8 /* there are thousands of small maps */ };
+
 void map_free(struct map *map)
 {
 	free(map->slots);
@@ -25,11 +27,11 @@ struct map_node *map_find(const struct map *map, struct slice key)
 
 static void map_grow(struct map *map)
 {
-	size_t nslots = map->nslots ? map->nslots * 2 : 64;
+	size_t nslots = map->nslots ? map->nslots * 2 : SLOTS_FIRST;
 	struct map_node **slots = calloc(nslots, sizeof(*slots));
 
 	CHECK(slots != NULL);
-	MAP_EACH(node, map) {
+	MAP_EACH (node, map) {
 		struct map_node **slot = &slots[node->hash & (nslots - 1)];
 
 		node->next = *slot;
