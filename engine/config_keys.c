@@ -161,14 +161,14 @@ const struct config_key config_keys[] = {
 	 "24h", BOUNDS(0, DAYS(30))},
 
 	{"invalid-recipient", IN(ALARMS), 0, KIND_PERCENT, AT(config, alarms.invalid_percent),
-	 "A campaign or tenant with clearly more invalid recipients than that is paused; 0: never.", "15%",
+	 "A campaign or tenant with clearly more invalid recipients than that is paused; 0: never.", "30%",
 	 BOUNDS(0, 90)},
 	{"spam-content", IN(ALARMS), 0, KIND_PERCENT, AT(config, alarms.spam_percent),
-	 "One of whose mail clearly more is called spam than that is paused; 0: never.", "5%", BOUNDS(0, 90)},
+	 "One of whose mail clearly more is called spam than that is paused; 0: never.", "20%", BOUNDS(0, 90)},
 	{"reputation", IN(ALARMS), 0, KIND_PERCENT, AT(config, alarms.reputation_percent),
 	 "A source that clearly more than that of its attempts are refused for its reputation, at several sites, is "
 	 "paused; 0: never.",
-	 "20%", BOUNDS(0, 90)},
+	 "30%", BOUNDS(0, 90)},
 	{"window", IN(ALARMS), 0, KIND_DURATION, AT(config, alarms.window_ms),
 	 "What lies further back counts half, and half again.", "1h", BOUNDS(60000, DAYS(7))},
 	{"pause", IN(ALARMS), 0, KIND_BOOL, AT(config, alarms.pause),

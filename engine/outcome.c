@@ -129,6 +129,7 @@ void outcome_settle(struct delivery *delivery, const struct outcome *outcome, co
 		outcome_uncertain(delivery, outcome, attempt);
 		return;
 	}
+	watch_meet(delivery, outcome);
 	switch (outcome->verdict.action) {
 	case ACTION_DELIVERED:
 		stat_add(stats, STAT_DELIVERED, 1);

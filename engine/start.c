@@ -113,6 +113,7 @@ bool start_keeper(struct start *start, bool (*wanted)(void))
 		.groups = config->events.groups,
 		.ngroups = config->events.ngroups,
 		.keep_ms = config->events.keep_ms,
+		.suppression_keep_ms = config->suppression.keep_ms,
 		.max = config->events.max,
 		.desk = &start->desk,
 	};

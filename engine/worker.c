@@ -159,6 +159,7 @@ void worker_close(struct worker *worker)
 	underway_close(worker->underway);
 	judge_free(&worker->judge);
 	breaker_free(&worker->breaker);
+	watch_free(&worker->watch);
 	pool_free(&worker->conns);
 	pool_free(&worker->transactions);
 	pool_free(&worker->deliveries);

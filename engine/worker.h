@@ -5,6 +5,7 @@
 #include "breaker.h"
 #include "engine.h"
 #include "judge.h"
+#include "watch.h"
 
 #include "base/pool.h"
 #include "dns/dns.h"
@@ -25,6 +26,7 @@ struct worker {
 	struct control_set *controls; /* in force here, counted; NULL: nothing was ever asked for */
 	struct judge judge;
 	struct breaker breaker;
+	struct watch watch;
 	struct tls *tls;
 	struct outbuf plain; /* scratch: what a TLS record says */
 	struct pool conns, transactions, deliveries;

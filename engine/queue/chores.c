@@ -321,6 +321,7 @@ void chores_init(struct chores *chores, struct caller *caller, const struct keep
 {
 	*chores = (struct chores){.caller = caller, .setup = setup, .epoch = epoch, .published = published};
 	desk_init(&chores->desk, caller, setup->prefix, setup->desk);
+	chores->desk.suppression_keep_s = setup->suppression_keep_ms / 1000;
 }
 
 void chores_free(struct chores *chores)

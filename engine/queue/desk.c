@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "queue/document.h"
+#include "queue/suppress_order.h"
 
 #include <hiredis/hiredis.h>
 #include <stdio.h>
@@ -114,6 +115,8 @@ static const struct row {
 	{"resume", run_order},
 	{"cancel", run_order},
 	{"retry", run_order},
+	{"suppress", suppress_order},
+	{"unsuppress", suppress_order},
 };
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
 

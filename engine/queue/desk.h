@@ -32,6 +32,7 @@ struct desk {
 	struct caller *caller;		/* borrowed */
 	const struct desk_owner *owner; /* borrowed; NULL: nobody sends here */
 	struct slice prefix;		/* borrowed */
+	uint64_t suppression_keep_s;	/* of an address that is suppressed by order, unless that says */
 	bool knows;			/* what is in force was told at least once */
 	uint64_t generation;		/* what was told last */
 	char at_work[24];		/* id of the order whose mail is gone through; empty: none */

@@ -95,6 +95,48 @@ def test_engine(world):
     world.stop()
 
 
+def answer(world, ref):
+    found = until("an answer to " + ref, lambda: world.redis("GET", "hikyaku:control:" + ref))
+    return json.loads(found)
+
+
+def test_orders(world):
+    """through the control stream: an answer with the count, or with what is wrong"""
+    world.start()
+    order = lambda ref, *words: world.redis("XADD", "hikyaku:control", "*", *words, "by", "alice", "ref", ref)
+    order("o1", "do", "suppress", "match", '{"address":["eve@a.test","fay@a.test"],"tenant":"acme","reason":"asked"}',
+          "for", "2h")
+    order("o2", "do", "suppress", "match", '{"address":"no address"}')
+    order("o3", "do", "suppress", "match", '{"adress":"eve@a.test"}')
+    need(answer(world, "o1")["count"] == 2, answer(world, "o1"))
+    entry = lines(world.run("suppress", "check", "eve@a.test", "--json"))[0]
+    need([entry[name] for name in ("suppressed", "tenant", "reason", "by")] == [True, "acme", "asked", "alice"], entry)
+    need("no address" in answer(world, "o2")["error"] and "address" in answer(world, "o3")["error"], answer(world, "o3"))
+    order("o4", "do", "unsuppress", "match", '{"address":"fay@a.test","tenant":"acme"}')
+    need(answer(world, "o4")["count"] == 1, answer(world, "o4"))
+    need(send(world, "o", "eve@a.test", "fay@a.test", tenant="acme") == {"eve@a.test": "suppressed", "fay@a.test": "delivered"},
+         "what is sent")
+    world.stop()
+
+
+def test_alarm(world):
+    """a campaign of which a third is unknown is paused by itself, and says the numbers"""
+    world.conf = world.write("alarm.conf", world.text("alarms { invalid-recipient = 10% }\n"))
+    world.start()
+    book = world.write("book", "".join("%s%d@c.test\n" % ("gone" if n % 3 == 0 else "ok", n) for n in range(300)))
+    run = world.run("submit", "--from", "n@sender.test", "--id", "bad", "--campaign", "nov", "--to-file", book, "--var",
+                    "name=x", "-", stdin=MESSAGE)
+    need(run.returncode == 0, run.stderr)
+    said = until("the alarm", lambda: [data for type, _, data in events(world, "") if type == "alarm"])[0]
+    need(said["alarm"] == "campaign" and said["match"] == {"campaign": "nov"} and said["paused"], said)
+    need(said["met"] > 5 and said["seen"] >= said["met"] and said["bound_percent"] == 10, said)
+    told = until("the pause", lambda: [data for type, _, data in events(world, "") if type == "control" and
+                                       data.get("by") == "alarm"])[0]
+    need(told["do"] == "pause" and told["match"] == {"campaign": "nov"}, told)
+    need(world.run("resume", "campaign=nov").returncode == 0, "resume")
+    world.stop()
+
+
 def main():
     tests = [(name, test) for name, test in list(globals().items())
              if name.startswith("test_") and (not sys.argv[1:] or name[5:] in sys.argv[1:])]

@@ -137,8 +137,8 @@ static void begin(unsigned seed, const char *more)
 		      "hostname = \"mta.sim.test\"\nallow-private-addresses = true\nworkers = 1\n"
 		      "dns { servers = { \"10.0.0.53:53\" } }\nqueue { retry = { \"20m\", \"40m\" } }\n"
 		      "domain \"giant.test\" { route = { \"10.0.0.1:25\" } }\n"
-		      "domain \"other.test\" { route = { \"10.0.0.2:25\" } }\n%s",
-		      more);
+		      "domain \"other.test\" { route = { \"10.0.0.2:25\" } }\n%s%s",
+		      strstr(more, "alarms") ? "" : "alarms { invalid-recipient = 0% }\n", more);
 	scene.config = config_read_text(outbuf_slice(&text), "sim.conf", &problems);
 	if (!scene.config)
 		print_error("%.*s\n", SLICE_ARG(outbuf_slice(&problems)));
@@ -388,6 +388,49 @@ static void test_drained(void **state)
 	}
 }
 
+/* A list full of strangers: the campaign is paused by itself, its tenant too; once. */
+static void test_bad_campaign(void **state)
+{
+	(void)state;
+	begin(91, "alarms { invalid-recipient = 15% }\n");
+	add("giant.test", 200, 35);
+	add("other.test", 200, 35);
+	live(600000);
+	assert_int_equal(notes_sim_count("alarm", "\"alarm\":\"campaign\""), 1);
+	assert_int_equal(notes_sim_count("alarm", "\"paused\":true"), 2);
+	assert_int_equal(notes_sim_count("pause", "{\"campaign\":\"c\",\"tenant\":\"acme\"}"), 1);
+	assert_int_equal(notes_sim_count("pause", "{\"tenant\":\"acme\"}"), 1);
+	end();
+	begin(92, "alarms { invalid-recipient = 15%  pause = false }\n");
+	add("giant.test", 300, 35);
+	live(600000);
+	assert_int_equal(notes_sim_count("alarm", "\"alarm\":\"campaign\""), 1);
+	assert_int_equal(notes_sim_count("pause", ""), 0);
+	end();
+	begin(93, "alarms { invalid-recipient = 0% }\n");
+	add("giant.test", 300, 35);
+	live(600000);
+	assert_int_equal(notes_sim_lines().len, 0);
+	end();
+}
+
+/* Most take it; and one that is as good as others is left alone. */
+static void test_good_campaign(void **state)
+{
+	(void)state;
+	begin(95, "alarms { invalid-recipient = 15% }\n");
+	add("giant.test", 400, 30);
+	add("other.test", 200, 1);
+	live(600000);
+	assert_int_equal(notes_sim_lines().len, 0);
+	end();
+	begin(96, "alarms { invalid-recipient = 15% }\n");
+	add("giant.test", 500, 9);
+	live(600000);
+	assert_int_equal(notes_sim_lines().len, 0);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -395,6 +438,7 @@ int main(void)
 		cmocka_unit_test(test_as_usual),	   cmocka_unit_test(test_believed_in_the_end),
 		cmocka_unit_test(test_no_domain),	   cmocka_unit_test(test_no_domain_anywhere),
 		cmocka_unit_test(test_a_dead_domain),	   cmocka_unit_test(test_drained),
+		cmocka_unit_test(test_bad_campaign),	   cmocka_unit_test(test_good_campaign),
 	};
 	char command[128];
 

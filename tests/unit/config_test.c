@@ -49,7 +49,7 @@ static void test_defaults(void **state)
 	assert_int_equal(config->suppression.inactive_mailbox.over_ms, 86400000);
 	assert_int_equal(config->suppression.bad_domain.count, 3);
 	assert_int_equal(config->suppression.bad_domain.over_ms, 3 * 86400000);
-	assert_int_equal(config->alarms.spam_percent, 5);
+	assert_int_equal(config->alarms.spam_percent, 20);
 	assert_true(config->alarms.pause);
 	assert_int_equal(limits.connections, 10);
 	assert_int_equal(limits.messages_per_connection, 100);
