@@ -36,7 +36,7 @@ struct control_set {
 	uint64_t accept, since_ms; /* the highest of all cancels */
 };
 
-enum { COUNTED_MAX = 64 };
+enum { COUNTED_MAX = 64, LEASES_UNDER_WAY_MS = 200 };
 
 struct controls {
 	pthread_mutex_t lock;	    /* around what follows */
@@ -408,19 +408,34 @@ static void apply(struct worker *worker)
 	}
 }
 
+/* Records that were asked for before come in yet, and are to be counted. */
+static void tell_applied(struct worker *worker)
+{
+	struct controls *controls = worker->engine->controls;
+
+	if (!worker->controls_ms ||
+	    (worker->nasked && worker_now_ms(worker) < worker->controls_ms + LEASES_UNDER_WAY_MS))
+		return;
+	worker->controls_ms = 0;
+	atomic_store(&controls->applied[worker->number], worker->controls->generation);
+}
+
 void controls_follow(struct worker *worker)
 {
 	struct controls *controls = worker->engine->controls;
 	uint64_t has = worker->controls ? worker->controls->generation : 0;
 
-	if (!controls || atomic_load(&controls->generation) == has)
+	if (!controls)
 		return;
-	struct control_set *old = worker->controls;
+	if (atomic_load(&controls->generation) != has) {
+		struct control_set *old = worker->controls;
 
-	worker->controls = set_take(controls);
-	set_drop(controls, old);
-	apply(worker);
-	atomic_store(&controls->applied[worker->number], worker->controls->generation);
+		worker->controls = set_take(controls);
+		set_drop(controls, old);
+		apply(worker);
+		worker->controls_ms = worker_now_ms(worker);
+	}
+	tell_applied(worker);
 }
 
 void controls_leave(struct worker *worker)

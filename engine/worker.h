@@ -24,6 +24,7 @@ struct worker {
 	struct scheduler *scheduler;
 	struct underway *underway;
 	struct control_set *controls; /* in force here, counted; NULL: nothing was ever asked for */
+	uint64_t controls_ms;	      /* since when; 0: that it is was told to who asked */
 	struct judge judge;
 	struct breaker breaker;
 	struct watch watch;
