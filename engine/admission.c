@@ -200,6 +200,8 @@ static void put_extras(const struct addressee *recipient, struct outbuf *out)
 		pack_add(out, PACK_TEXT, SLICE("f"), recipient->from);
 	if (recipient->headers.len)
 		pack_add(out, PACK_TEXT, SLICE("h"), recipient->headers);
+	if (recipient->has_expires)
+		pack_add(out, PACK_LITERAL, SLICE("x"), SLICE("1"));
 	if (recipient->not_before_ms) {
 		int n = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)recipient->not_before_ms);
 

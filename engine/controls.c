@@ -341,7 +341,7 @@ enum control_fate controls_meet(const struct delivery *delivery, struct slice *b
 uint64_t controls_expiry_ms(const struct delivery *delivery)
 {
 	const struct control_set *set = delivery->worker->controls;
-	uint64_t ends_ms = delivery->record.expires_ms;
+	uint64_t ends_ms = delivery_expires_ms(delivery);
 
 	for (size_t i = 0; set && i < set->nentries; i++) {
 		const struct entry *entry = &set->entries[i];

@@ -147,6 +147,18 @@ static void on_lease_over(void *who, struct slice name, unsigned got, uint64_t r
 	scheduler_leased(worker->scheduler, list, got, remaining, worker_now_ms(worker));
 }
 
+uint64_t delivery_expires_ms(const struct delivery *delivery)
+{
+	const struct record *record = &delivery->record;
+	uint64_t after_ms = delivery->lane->limits.expires_after_ms, start_ms = record->queued_ms, not_before_ms;
+
+	if (!after_ms || pack_get(record->extras, SLICE("x")).len)
+		return record->expires_ms;
+	if (slice_number(pack_get(record->extras, SLICE("nb")), UINT64_MAX, &not_before_ms) && not_before_ms > start_ms)
+		start_ms = not_before_ms;
+	return start_ms + after_ms < record->expires_ms ? start_ms + after_ms : record->expires_ms;
+}
+
 /* 6. Everything is here: the delivery joins its lane, unless it need not be sent at all. */
 static void delivery_refuse_route(struct delivery *delivery);
 

@@ -53,16 +53,28 @@ static struct slice record_after(struct delivery *delivery, const struct outcome
 	return outbuf_slice(&worker->settled);
 }
 
+/* No later than it expires: its end is told when it comes, not with the next attempt that would have been. */
+static uint64_t not_beyond_expiry_ms(const struct delivery *delivery, uint64_t delay_ms)
+{
+	uint64_t ends_ms = controls_expiry_ms(delivery), wall_ms = worker_wall_ms(delivery->worker);
+
+	if (ends_ms <= wall_ms)
+		return 0;
+	return ends_ms - wall_ms < delay_ms ? ends_ms - wall_ms : delay_ms;
+}
+
 static void settle(struct delivery *delivery, const struct change *change, const struct outcome *outcome,
 		   const struct attempt *attempt)
 {
 	struct worker *worker = delivery->worker;
 	struct settlement settlement = delivery_settlement(delivery, change->verb);
-	uint64_t next_ms = change->verb == SETTLE_LATER ? worker_wall_ms(worker) + change->delay_ms : 0;
+	bool later = change->verb == SETTLE_LATER;
+	uint64_t delay_ms = later ? not_beyond_expiry_ms(delivery, change->delay_ms) : change->delay_ms;
+	uint64_t next_ms = later ? worker_wall_ms(worker) + delay_ms : 0;
 	unsigned attempts = delivery->record.attempt;
 	struct outbuf before = {0};
 
-	settlement.delay_ms = change->delay_ms;
+	settlement.delay_ms = delay_ms;
 	settlement.type = slice_of(change->type);
 	settlement.to = delivery->record.address;
 	if (change->in_doubt) {
@@ -70,7 +82,7 @@ static void settle(struct delivery *delivery, const struct change *change, const
 		settlement.before_type = SLICE("uncertain");
 		settlement.before_data = outbuf_slice(&before);
 	}
-	if (change->verb == SETTLE_LATER || change->verb == SETTLE_HOLD)
+	if (later || change->verb == SETTLE_HOLD)
 		settlement.record = record_after(delivery, outcome);
 	outbuf_reset(&worker->event);
 	event_write(&worker->event, delivery, outcome, attempt, attempts, next_ms);

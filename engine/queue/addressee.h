@@ -17,6 +17,7 @@ struct addressee {
 	uint32_t index;	      /* in "to" */
 	bool utf8;	      /* the local part needs SMTPUTF8 */
 	bool has_from;	      /* its own envelope sender, which may be empty */
+	bool has_expires;     /* it or its job says when it expires; else the configuration does */
 	struct slice address; /* as it goes on the wire; refused: as given, if it was a string */
 	struct slice domain;  /* lower-case A-labels; part of address */
 	struct slice id, name, from;

@@ -114,6 +114,7 @@ static bool settle_times(const struct job_reading *reading, struct addressee *re
 {
 	const struct job *job = reading->job;
 
+	recipient->has_expires = recipient->expires_ms || reading->has_expires;
 	if (!recipient->not_before_ms)
 		recipient->not_before_ms = job->not_before_ms;
 	else if (!recipient->expires_ms && !reading->has_expires)

@@ -11,7 +11,7 @@
  *
  * Names used in the pack (each only where it is set): "v" the recipient's variables (a pack itself), "r" its id,
  * "n" its name, "t" its tags (JSON object), "f" its own envelope sender, "h" its own headers (a pack: name, value),
- * "e" last reply, at most 80 bytes, "nb" not_before (ms). */
+ * "e" last reply, at most 80 bytes, "nb" not_before (ms), "x" it or its job said when it expires. */
 #pragma once
 
 #include "base/pack.h"
