@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { OWN_FAULT_MS = 1000 };
+enum { OWN_FAULT_MS = 1000, HOMELESS_MS = 30000 };
 
 void approach_failed(struct conn *conn, enum category category, const char *enhanced, const char *what, int error)
 {
@@ -30,6 +30,15 @@ void approach_failed(struct conn *conn, enum category category, const char *enha
 	memcpy(conn->failure.enhanced, enhanced, strlen(enhanced) + 1);
 	if (conn->exchanger->open == 0) /* else it is alive, and has enough of us */
 		host_failed(conn->host, worker_now_ms(conn->worker));
+}
+
+void approach_homeless(struct conn *conn)
+{
+	axes_source_away(&conn->worker->engine->axes, conn->source, true);
+	snprintf(conn->failure_text, sizeof(conn->failure_text), "source %.*s: %s is not an address of this machine",
+		 SLICE_ARG(conn->source->name), conn->local);
+	conn->failure = (struct outcome){.text = slice_of(conn->failure_text)};
+	conn->own_fault_ms = HOMELESS_MS;
 }
 
 /* What the server said is kept beyond the session. */
@@ -112,7 +121,9 @@ bool approach_again(struct conn *conn)
 void approach_end(struct conn *conn)
 {
 	conn_report(conn, REPORT_UNOPENED, 0, SLICE_NONE);
-	if (!conn->failure.attempted)
+	if (!conn->failure.attempted && conn->own_fault_ms)
+		conn_report(conn, REPORT_REST, conn->own_fault_ms, conn->failure.text);
+	else if (!conn->failure.attempted)
 		conn_report(conn, REPORT_REST, OWN_FAULT_MS, SLICE("this machine could not open a connection"));
 	else if (lane_is_resting(conn->lane, worker_now_ms(conn->worker)))
 		delivery_unreachable(conn->lane, &conn->failure, conn);

@@ -16,4 +16,6 @@ bool approach_begin(struct conn *conn);
 void approach_failed(struct conn *conn, enum category category, const char *enhanced, const char *what, int error);
 void approach_refused(struct conn *conn);
 bool approach_again(struct conn *conn);
+/* The source's address is not on this machine: nothing was attempted, the lane rests until it is looked for again. */
+void approach_homeless(struct conn *conn);
 void approach_end(struct conn *conn);

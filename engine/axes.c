@@ -6,6 +6,7 @@
 #include "config_keys.h"
 
 #include "base/check.h"
+#include "base/log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,23 @@ struct budget *axes_connects(struct axes *axes, unsigned slot)
 {
 	CHECK(slot < CONFIG_SOURCES_MAX);
 	return &axes->sources[slot].connects;
+}
+
+void axes_source_away(struct axes *axes, const struct config_source *source, bool is_away)
+{
+	char text[ADDRESS_TEXT_MAX];
+	struct slice ip;
+
+	if (atomic_load_explicit(&axes->sources[source->slot].is_away, memory_order_relaxed) == is_away ||
+	    atomic_exchange(&axes->sources[source->slot].is_away, is_away) == is_away)
+		return;
+	ip = address_ip_text(&source->address, text);
+	if (is_away)
+		log_warning("source %s: %.*s is not an address of this machine; its mail goes by other sources of its "
+			    "pool or waits, and it is tried again each half minute",
+			    LOG_TEXT(source->name), SLICE_ARG(ip));
+	else
+		log_info("source %s: %.*s is an address of this machine again", LOG_TEXT(source->name), SLICE_ARG(ip));
 }
 
 bool axes_tenant_terms(struct axes *axes, const struct config *config, struct slice tenant, struct tenant_terms *terms)

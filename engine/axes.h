@@ -21,6 +21,7 @@ struct axis_source {
 	char *name;		/* owned; NULL: never used. "" is any address of this machine */
 	struct budget budget;	/* recipients and connections */
 	struct budget connects; /* connections opened */
+	atomic_bool is_away;	/* its address was not on this machine when it was last tried */
 };
 
 struct axes {
@@ -35,6 +36,8 @@ void axes_free(struct axes *axes);
 
 struct budget *axes_source(struct axes *axes, unsigned slot);
 struct budget *axes_connects(struct axes *axes, unsigned slot);
+/* Its address is not, or is again, on this machine: told once in the log. */
+void axes_source_away(struct axes *axes, const struct config_source *source, bool is_away);
 /* For the scheduler. False: the configuration says nothing of this tenant. */
 bool axes_tenant_terms(struct axes *axes, const struct config *config, struct slice tenant, struct tenant_terms *terms);
 

@@ -188,10 +188,15 @@ static void on_connected(struct op *op, int result)
 	if (conn->state == CONN_CLOSING)
 		return; /* it took too long, and is being closed */
 	if (result == 0) {
+		if (conn->source)
+			axes_source_away(&conn->worker->engine->axes, conn->source, false);
 		conn_greet(conn);
 		return;
 	}
-	if (result == -EMFILE || result == -EADDRNOTAVAIL || result == -ENOBUFS)
+	/* Without a socket it was our end that could not be had, not a port of it. */
+	if (result == -EADDRNOTAVAIL && conn->source && conn->channel.socket.slot == 0)
+		approach_homeless(conn);
+	else if (result == -EMFILE || result == -EADDRNOTAVAIL || result == -ENOBUFS)
 		conn->failure = (struct outcome){.text = SLICE("our own limits")};
 	else
 		approach_failed(conn, CATEGORY_NETWORK, "4.4.1", "connecting to", -result);

@@ -47,6 +47,7 @@ struct conn {
 	char probe[320];	/* the address a window is probed with */
 	struct outcome failure; /* why the last route did not work */
 	char failure_text[256];
+	uint64_t own_fault_ms; /* the lane rests so long for a reason of ours; 0: a moment */
 };
 
 /* Opens one for a lane, to this exchanger or, if that will not have us, to another; reports to the scheduler what comes

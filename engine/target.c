@@ -99,6 +99,12 @@ static void plan_warm_up(const struct plan *plan, const struct config_source *so
 		lane->overflow = axes_pool(plan->config, source->warm_up.overflow);
 }
 
+/* As the scheduler knows it. */
+static unsigned family_of(const struct address *address)
+{
+	return address->sa.sa_family == AF_INET ? 4 : address->sa.sa_family == AF_INET6 ? 6 : 0;
+}
+
 static void plan_lane(struct plan *plan, unsigned slot)
 {
 	struct axes *axes = &plan->worker->engine->axes;
@@ -114,6 +120,7 @@ static void plan_lane(struct plan *plan, unsigned slot)
 	lane->nbudgets = 2;
 	lane->connects = axes_connects(axes, slot);
 	plan_warm_up(plan, source, lane);
+	lane->family = source ? family_of(&source->address) : 0;
 	lane->weight = weight_of(plan->config, limits.pool, source);
 	lane->ended = !plan->config->slots[slot].is_used;
 	plan->target->sources[slot] = source;
@@ -152,8 +159,12 @@ static unsigned exchangers_of(const struct routes *routes, struct exchanger_spec
 {
 	CHECK(routes->nroutes <= ROUTES_MAX);
 	for (unsigned i = 0; i < routes->nroutes; i++)
-		exchangers[i] = (struct exchanger_spec){address_text(&routes->route[i].address, names[i]),
-							routes->route[i].preference, i};
+		exchangers[i] = (struct exchanger_spec){
+			.address = address_text(&routes->route[i].address, names[i]),
+			.preference = routes->route[i].preference,
+			.route = i,
+			.family = family_of(&routes->route[i].address),
+		};
 	return routes->nroutes;
 }
 

@@ -19,6 +19,7 @@ struct exchanger_spec {
 	struct slice address; /* text: the key */
 	unsigned preference;  /* of the MX: the lowest first, equals share */
 	unsigned route;	      /* index in the engine's routes */
+	unsigned family;      /* 4, 6, or 0: not told */
 };
 
 struct exchanger {

@@ -299,6 +299,8 @@ unsigned lane_supply_goal(const struct lane *lane, uint64_t now_ms)
 	goal = least(connections * lane->depth, most(fresh, sent * SUPPLY_S));
 	if (lane->pace.count)
 		goal = least(goal, supply_of(lane->limits.rate_count, lane->limits.rate_period_ms));
+	if (lane->limits.warm_up)
+		goal = least(goal, warm_up_left(lane->limits.warm_up, now_ms));
 	return most(least(least(goal, supply), GOAL_MAX), 1);
 }
 

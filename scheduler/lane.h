@@ -38,6 +38,7 @@ struct lane_limits {
 	unsigned nbudgets;
 	struct budget *connects;   /* borrowed: connections its source opens anywhere, in a time; NULL: no such limit */
 	uint64_t expires_after_ms; /* since it was queued, where its job does not say; 0: its record says */
+	unsigned family;	   /* of its source's address, as in exchanger_spec; 0: any */
 	unsigned weight;	   /* of its source in the pool */
 	unsigned reserved;	   /* connections kept for transactional mail */
 	uint64_t overflow;	   /* bit i: lane i sends what is over while the source is warmed up */
@@ -47,18 +48,20 @@ struct lane_limits {
 	struct retry retry;
 };
 
-#define LANE_WAITS(X)                                                                                   \
-	X(LANE_WAITS_MAIL, "mail", "nothing is queued for it")                                          \
-	X(LANE_WAITS_NOTHING, "nothing", "it sends as fast as it is let")                               \
-	X(LANE_WAITS_CONNECTIONS, "connections", "all it may open are busy")                            \
-	X(LANE_WAITS_RATE, "rate", "the configured rate is used up")                                    \
-	X(LANE_WAITS_CONNECTION_RATE, "connection-rate", "it has opened as many connections as it may") \
-	X(LANE_WAITS_ALLOWANCE, "allowance", "the receiver takes no more just now")                     \
-	X(LANE_WAITS_SOURCE, "source", "a limit of its source over all sites is used up")               \
-	X(LANE_WAITS_TOTAL, "total", "a limit over all sources is used up")                             \
-	X(LANE_WAITS_WARM_UP, "warm-up", "its source is young: today's mail for this site is sent")     \
-	X(LANE_WAITS_REST, "rest", "the receiver refused us; it rests")                                 \
-	X(LANE_WAITS_SLOTS, "slots", "this machine's connections are used up")                          \
+#define LANE_WAITS(X)                                                                                    \
+	X(LANE_WAITS_MAIL, "mail", "nothing is queued for it")                                           \
+	X(LANE_WAITS_NOTHING, "nothing", "it sends as fast as it is let")                                \
+	X(LANE_WAITS_CONNECTIONS, "connections", "all it may open are busy")                             \
+	X(LANE_WAITS_RATE, "rate", "the configured rate is used up")                                     \
+	X(LANE_WAITS_CONNECTION_RATE, "connection-rate", "it has opened as many connections as it may")  \
+	X(LANE_WAITS_ALLOWANCE, "allowance", "the receiver takes no more just now")                      \
+	X(LANE_WAITS_SOURCE, "source", "a limit of its source over all sites is used up")                \
+	X(LANE_WAITS_TOTAL, "total", "a limit over all sources is used up")                              \
+	X(LANE_WAITS_WARM_UP, "warm-up", "its source is young: today's mail for this site is sent")      \
+	X(LANE_WAITS_WEIGHT, "weight", "other sources of its pool are to have their part first")         \
+	X(LANE_WAITS_FAMILY, "family", "its source has no address of the receiver's kind, IPv4 or IPv6") \
+	X(LANE_WAITS_REST, "rest", "the receiver refused us; it rests")                                  \
+	X(LANE_WAITS_SLOTS, "slots", "this machine's connections are used up")                           \
 	X(LANE_WAITS_PAUSED, "paused", "an operator has paused it")
 
 enum lane_wait {
@@ -91,6 +94,7 @@ struct lane {
 	struct list urgent;	/* the engine's transactional deliveries, in order */
 	struct list ready;	/* and the others */
 	uint64_t pass;		/* recipients leased, divided by its weight */
+	uint64_t leased_ms;	/* when it last leased some */
 
 	bool held;		      /* by an operator */
 	struct sender_rests *senders; /* owned: those it will not have now; NULL: none ever */
@@ -114,6 +118,8 @@ void lane_limit(struct lane *lane, const struct lane_limits *limits);
 void lane_route(struct lane *lane, const struct exchanger_spec *exchangers, unsigned nexchangers);
 /* It will have mail: makes its exchangers by the routes of its site, if it has none. Their first. */
 struct exchanger *lane_prepare(struct lane *lane);
+/* There is an exchanger of its site that its source can talk to. */
+bool lane_has_route(const struct lane *lane);
 static inline struct exchanger *exchanger_of(struct list *link)
 {
 	return LIST_OWNER(link, struct exchanger, link);

@@ -47,6 +47,22 @@ static void forget_gone(struct lane *lane, unsigned kept)
 	}
 }
 
+/* An address of ours of one family reaches none of the other. */
+static bool suits(const struct lane *lane, const struct exchanger_spec *spec)
+{
+	return !lane->limits.family || !spec->family || lane->limits.family == spec->family;
+}
+
+bool lane_has_route(const struct lane *lane)
+{
+	const struct site *site = lane->site;
+
+	for (unsigned i = 0; i < site->nexchangers; i++)
+		if (suits(lane, &site->exchangers[i]))
+			return true;
+	return site->nexchangers == 0;
+}
+
 void lane_route(struct lane *lane, const struct exchanger_spec *exchangers, unsigned nexchangers)
 {
 	LIST_EACH (link, &lane->exchangers)
@@ -54,6 +70,8 @@ void lane_route(struct lane *lane, const struct exchanger_spec *exchangers, unsi
 	for (unsigned i = 0; i < nexchangers; i++) {
 		struct exchanger *exchanger = find(lane, exchangers[i].address);
 
+		if (!suits(lane, &exchangers[i]))
+			continue;
 		if (!exchanger)
 			exchanger = exchanger_new(lane, &exchangers[i]);
 		else if (!exchanger->gone)

@@ -5,6 +5,16 @@
 
 #include <stdlib.h>
 
+/* New limits, and other exchangers if its source has another kind of address now. */
+static void limit_lane(struct lane *lane, const struct lane_limits *limits)
+{
+	bool same_family = lane->limits.family == limits->family;
+
+	lane_limit(lane, limits);
+	if (!same_family && !list_is_empty(&lane->exchangers))
+		lane_route(lane, lane->site->exchangers, lane->site->nexchangers);
+}
+
 void book_lanes(struct site *site, const struct site_spec *spec)
 {
 	if (spec->nlanes > site->nlanes) {
@@ -13,7 +23,7 @@ void book_lanes(struct site *site, const struct site_spec *spec)
 	}
 	for (unsigned i = 0; i < spec->nlanes; i++) {
 		if (i < site->nlanes) {
-			lane_limit(site->lanes[i], &spec->limits[i]);
+			limit_lane(site->lanes[i], &spec->limits[i]);
 		} else {
 			site->lanes[i] = malloc(sizeof(struct lane));
 			CHECK(site->lanes[i] != NULL);

@@ -11,6 +11,7 @@ enum {
 	SHARE_MAX = 32,		/* records from one list at a time while others wait their turn */
 	URGENT_OVERDRAFT = 256, /* records of transactional mail in memory beyond those there is room for */
 	PASS_SCALE = 1000,
+	PATIENCE_MS = 10000, /* with a lane that has its part and does not take it */
 	IDLE_SITE_MS = 60000 /* how long a site without mail is remembered */
 };
 
@@ -111,7 +112,7 @@ static bool lane_next(struct scheduler *scheduler, struct lane *lane, struct nex
 	free_ms = lane_next_ms(lane, &own, now_ms);
 	if (free_ms) {
 		wait_until(lane, own, free_ms, wake_ms);
-		return false;
+		return free_ms > now_ms + RETURN_MS && next_return(lane, next);
 	}
 	if (lane->idle == 0 && lane->opening == 0)
 		lane->wait = LANE_WAITS_CONNECTIONS;
@@ -156,16 +157,54 @@ static unsigned afford(const struct ready *list, unsigned count, uint64_t now_ms
 	return budget ? budget_take(budget, count, now_ms) : count;
 }
 
+static unsigned weight_of(const struct lane *lane)
+{
+	return lane->limits.weight ? lane->limits.weight : 1;
+}
+
 /* A lane that had nothing to lease for long starts where the others are. */
-static void charge_lane(struct lane *lane, unsigned count)
+static void charge_lane(struct lane *lane, unsigned count, uint64_t now_ms)
 {
 	struct site *site = lane->site;
-	unsigned weight = lane->limits.weight ? lane->limits.weight : 1;
 
-	if (lane->pass < site->pass)
+	if (lane->pass < site->pass && lane->leased_ms + PATIENCE_MS <= now_ms)
 		lane->pass = site->pass;
 	site->pass = lane->pass;
-	lane->pass += (uint64_t)count * PASS_SCALE / weight;
+	lane->pass += (uint64_t)count * PASS_SCALE / weight_of(lane);
+}
+
+/* It could take mail of this list too, and has of late: its part is left to it, though it is busy just now. One that
+ * does not get on leaves its part to the others. */
+static bool competes(const struct lane *lane, const struct ready *list, uint64_t now_ms)
+{
+	enum lane_wait wait;
+
+	return list->sources >> lane->source & 1 && !lane->held && !lane->limits.ended &&
+	       lane->leased_ms + PATIENCE_MS > now_ms && !lane_is_resting(lane, now_ms) &&
+	       lane_next_ms(lane, &wait, now_ms) == 0 && lane_exchangers_next_ms(lane, now_ms) == 0;
+}
+
+/* How many it may lease beside its fellows, so that they share by weight: the lighter one takes less at a time, and
+ * waits while it is a lease ahead. */
+static unsigned part_of(const struct lane *lane, const struct ready *list, unsigned count, uint64_t now_ms)
+{
+	const struct site *site = lane->site;
+	unsigned weight = weight_of(lane), heaviest = weight, part;
+	uint64_t least = UINT64_MAX;
+
+	for (unsigned i = 0; site->nlanes > 1 && i < site->nlanes; i++) {
+		const struct lane *other = site->lanes[i];
+
+		if (other == lane || !competes(other, list, now_ms))
+			continue;
+		least = other->pass < least ? other->pass : least;
+		heaviest = weight_of(other) > heaviest ? weight_of(other) : heaviest;
+	}
+	part = count * weight / heaviest;
+	part = part ? part : 1;
+	if (least != UINT64_MAX && lane->pass > least + (uint64_t)count * PASS_SCALE / heaviest)
+		return 0;
+	return part;
 }
 
 static bool has_room(struct scheduler *scheduler, struct lane *lane, const struct ready *list)
@@ -204,6 +243,10 @@ static bool next_lease(struct scheduler *scheduler, struct lane *lane, struct ne
 	if (scheduler->paused || lane->held || lane->limits.ended || lane_is_resting(lane, now_ms) ||
 	    !(list = next_list(lane, &count, now_ms, wake_ms)))
 		return false;
+	if (!lane_has_route(lane)) {
+		wait_until(lane, LANE_WAITS_FAMILY, 0, wake_ms);
+		return false;
+	}
 	early_ms = too_early_ms(lane, &wait, now_ms);
 	if (early_ms) {
 		wait_until(lane, wait, early_ms - AHEAD_MS, wake_ms);
@@ -213,6 +256,11 @@ static bool next_lease(struct scheduler *scheduler, struct lane *lane, struct ne
 		return false;
 	if (count > SHARE_MAX && !fair_is_alone(ready_fair(list)))
 		count = SHARE_MAX;
+	count = part_of(lane, list, count, now_ms);
+	if (count == 0) { /* the others are to have their part first */
+		wait_until(lane, LANE_WAITS_WEIGHT, now_ms + PATIENCE_MS, wake_ms);
+		return false;
+	}
 	count = afford(list, count, now_ms);
 	if (count == 0) { /* another worker was faster */
 		wait_until(lane, LANE_WAITS_RATE, now_ms + BUDGET_PATIENCE_MS, wake_ms);
@@ -220,7 +268,8 @@ static bool next_lease(struct scheduler *scheduler, struct lane *lane, struct ne
 	}
 	fair_rest(ready_fair(list), list);
 	fair_charge(ready_fair(list), list, count);
-	charge_lane(lane, count);
+	charge_lane(lane, count, now_ms);
+	lane->leased_ms = now_ms;
 	lane_prepare(lane);
 	list->leasing = lane;
 	list->asked = count;

@@ -63,6 +63,17 @@ void warm_up_restore(struct warm_up *warm_up, int64_t day, unsigned used)
 		warm_up->count = (uint64_t)day << 32 | used;
 }
 
+unsigned warm_up_left(const struct warm_up *warm_up, uint64_t now_ms)
+{
+	struct moment moment = moment_of(warm_up, now_ms);
+	uint64_t used = used_on(warm_up->count, moment.day), most;
+
+	if (!has_limit(warm_up, moment.day))
+		return UINT32_MAX;
+	most = allowed(warm_up, moment);
+	return most > used ? (unsigned)(most - used) : 0;
+}
+
 unsigned warm_up_take(struct warm_up *warm_up, unsigned n, uint64_t now_ms)
 {
 	struct moment moment = moment_of(warm_up, now_ms);

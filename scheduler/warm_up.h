@@ -31,6 +31,8 @@ void warm_up_clock(struct warm_up *warm_up, int64_t wall_ahead_ms);
 /* What had been sent on that day, if it is today and more than is known. */
 void warm_up_restore(struct warm_up *warm_up, int64_t day, unsigned used);
 
+/* How many may go now. */
+unsigned warm_up_left(const struct warm_up *warm_up, uint64_t now_ms);
 unsigned warm_up_take(struct warm_up *warm_up, unsigned n, uint64_t now_ms);
 /* Gives n back that were taken and not used. */
 void warm_up_give(struct warm_up *warm_up, unsigned n);

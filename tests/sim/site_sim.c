@@ -234,7 +234,7 @@ static void route(struct site_sim *sim)
 	CHECK(sim->setup.nhosts <= 8);
 	for (unsigned i = 0; i < sim->setup.nhosts; i++) {
 		snprintf(names[i], sizeof(names[i]), "10.0.0.%u:25", i + 1);
-		exchangers[i] = (struct exchanger_spec){slice_of(names[i]), sim->setup.hosts[i].preference, i};
+		exchangers[i] = (struct exchanger_spec){slice_of(names[i]), sim->setup.hosts[i].preference, i, 0};
 	}
 	sim->lane = scheduler_routed(sim->scheduler, SLICE("a.test"),
 				     &(struct site_spec){.name = SLICE("site"),

@@ -65,7 +65,9 @@ static void a_mailing_at_noon_finds_half_the_day(void **state)
 	struct warm_up warm_up = planned();
 
 	(void)state;
+	assert_int_equal(warm_up_left(&warm_up, at(0, 12 * HOUR_MS)), 26);
 	assert_int_equal(warm_up_take(&warm_up, 1000, at(0, 12 * HOUR_MS)), 26);
+	assert_int_equal(warm_up_left(&warm_up, at(0, 12 * HOUR_MS)), 0);
 	assert_int_equal(warm_up_take(&warm_up, 1000, at(0, 12 * HOUR_MS)), 0);
 	uint64_t next_ms = warm_up_next_ms(&warm_up, at(0, 12 * HOUR_MS));
 

@@ -1,0 +1,272 @@
+#!/usr/bin/env python3
+"""Sources, pools, warm-up and reload, live: an engine that sends from several addresses of the loopback to a receiver of a
+few lines, which notes who came and under which name.
+
+Run from the project's root; HIKYAKU names the program, ./hikyaku if it is not set."""
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from datetime import datetime, timedelta, timezone
+
+from redis_client import Redis, RedisServer
+
+HIKYAKU = os.environ.get("HIKYAKU", "./hikyaku")
+PATIENCE_S = 15
+
+
+class Failure(Exception):
+    pass
+
+
+def need(condition, *what):
+    if not condition:
+        raise Failure(" ".join(str(part) for part in what)[:900])
+
+
+class Receiver:
+    """Takes all mail; remembers for each recipient from which address it came, and under which EHLO name."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.taken, self.names, self.open, self.most_open = {}, {}, 0, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        while True:
+            try:
+                connection, peer = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.talk, args=(connection, peer[0]), daemon=True).start()
+
+    def talk(self, connection, peer):
+        with self.lock:
+            self.open += 1
+            self.most_open = max(self.most_open, self.open)
+        try:
+            self.converse(connection.makefile("rwb", 0), peer)
+        except OSError:
+            pass
+        with self.lock:
+            self.open -= 1
+        connection.close()
+
+    def converse(self, stream, peer):
+        stream.write(b"220 receiver.test ESMTP\r\n")
+        recipients = []
+        for line in stream:
+            text = line.decode("latin1").strip()
+            verb = text.upper()
+            answer = b"250 ok\r\n"
+            if verb.startswith("EHLO"):
+                self.names[peer] = text[5:]
+                answer = b"250-receiver.test\r\n250 PIPELINING\r\n"
+            elif verb.startswith("RCPT"):
+                recipients.append(text[text.index("<") + 1:text.index(">")])
+            elif verb == "DATA":
+                stream.write(b"354 go\r\n")
+                while stream.readline() not in (b".\r\n", b""):
+                    pass
+                with self.lock:
+                    for recipient in recipients:
+                        self.taken.setdefault(recipient, []).append(peer)
+                recipients = []
+            elif verb == "QUIT":
+                stream.write(b"221 bye\r\n")
+                return
+            stream.write(answer)
+
+    def by_address(self, prefix=""):
+        counts = {}
+        with self.lock:
+            for recipient, peers in self.taken.items():
+                if recipient.startswith(prefix):
+                    for peer in peers:
+                        counts[peer] = counts.get(peer, 0) + 1
+        return counts
+
+    def close(self):
+        self.listener.close()
+
+
+SOURCES = ('source "ip2" { address = "127.0.0.2"  helo = "two.sender.test" }\n'
+           'source "ip3" { address = "127.0.0.3"  helo = "three.sender.test" }\n')
+POOLS = ('pool "both" { source "ip2" { weight = 3 }  source "ip3" { weight = 1 } }\n'
+         'pool "three" { source "ip3" {} }\n')
+
+
+class World:
+    """A Redis, a receiver, an engine whose configuration leads every domain to it."""
+
+    def __init__(self, more, domain="", start=True):
+        self.server = RedisServer()
+        self.redis = Redis(self.server.path)
+        self.receiver = Receiver()
+        self.conf = os.path.join(self.server.dir, "hikyaku.conf")
+        self.jobs = 0
+        self.engine = None
+        self.configure(more, domain)
+        if start:
+            self.start()
+
+    def configure(self, more, domain=""):
+        with open(self.conf, "w") as file:
+            file.write('hostname = "mta.sender.test"\nworkers = 1\nallow-private-addresses = true\n'
+                       'state-dir = "%s/state"\nredis { server = "unix:%s" }\n'
+                       'domain "*" { route = { "127.0.0.1:%d" }  %s }\n%s'
+                       % (self.server.dir, self.server.path, self.receiver.port, domain, more))
+        os.chmod(self.conf, 0o600)
+
+    def start(self):
+        self.log = open(os.path.join(self.server.dir, "engine.log"), "ab")
+        self.engine = subprocess.Popen([HIKYAKU, "run", "-c", self.conf], stdout=self.log, stderr=self.log)
+        self.until(lambda: self.redis("GET", "hikyaku:status:" + self.instance() + ":0") if self.instance() else None,
+                   "the engine runs")
+
+    def instance(self):
+        keys = self.redis("KEYS", "hikyaku:status:*:0")
+        return keys[0].decode().split(":")[2] if keys and isinstance(keys[0], bytes) else keys[0].split(":")[2] if keys else ""
+
+    def reload(self):
+        self.engine.send_signal(signal.SIGHUP)
+        self.until(lambda: b"was read again" in self.said() or b"has errors" in self.said(), "the reload")
+
+    def said(self):
+        with open(os.path.join(self.server.dir, "engine.log"), "rb") as file:
+            return file.read()
+
+    def until(self, condition, what, patience_s=PATIENCE_S):
+        end = time.monotonic() + patience_s
+        while time.monotonic() < end:
+            found = condition()
+            if found:
+                return found
+            need(self.engine is None or self.engine.poll() is None, "the engine ended:", self.said()[-600:])
+            time.sleep(0.02)
+        raise Failure("no end of waiting for %s; taken %s; the log: %s"
+                      % (what, self.receiver.by_address(), self.said()[-400:].decode("utf-8", "replace")))
+
+    def submit(self, prefix, count, domain="a.test", **more):
+        self.jobs += 1
+        job = {"from": "news@sender.test", "id": "job-%d" % self.jobs,
+               "to": ["%s-%d@%s" % (prefix, i, domain) for i in range(count)],
+               "message": {"headers": {"From": "news@sender.test"}, "subject": "x {{hk.rcpt}}", "text": "x"}, **more}
+        self.redis("XADD", "hikyaku:jobs", "*", "job", json.dumps(job))
+
+    def send(self, prefix, count, **more):
+        """Submits and waits until all is taken; how many came from which address."""
+        self.submit(prefix, count, **more)
+        self.until(lambda: sum(self.receiver.by_address(prefix).values()) >= count, prefix)
+        return self.receiver.by_address(prefix)
+
+    def lanes(self):
+        status = json.loads(self.redis("GET", "hikyaku:status:%s:0" % self.instance()))
+        return {lane["source"]: lane for site in status["sites"] for lane in site["lanes"]}
+
+    def stop(self):
+        if self.engine and self.engine.poll() is None:
+            self.engine.send_signal(signal.SIGTERM)
+            try:
+                self.engine.wait(10)
+            except subprocess.TimeoutExpired:
+                self.engine.kill()
+                self.engine.wait()
+        self.engine = None
+
+    def close(self):
+        self.stop()
+        self.receiver.close()
+        self.server.close()
+
+
+def test_weights():
+    """a pool shares by weight, and each source has its name"""
+    world = World(SOURCES + POOLS, 'pool = "both"  recipients-per-message = 1')
+    try:
+        counts = world.send("w", 2000)
+        need(set(counts) == {"127.0.0.2", "127.0.0.3"}, counts)
+        share = counts["127.0.0.2"] / 2000
+        print("figure: weights-3-1 %.2f (0.75 +- 0.10)" % share)
+        need(0.65 <= share <= 0.85, "share of the heavier source", share, counts)
+        need(world.receiver.names == {"127.0.0.2": "two.sender.test", "127.0.0.3": "three.sender.test"},
+             world.receiver.names)
+    finally:
+        world.close()
+
+
+def test_pools():
+    """a job's pool comes before its tenant's, that before the domain's; without any, all sources send"""
+    world = World(SOURCES + POOLS + 'pool "two" { source "ip2" {} }\n'
+                  'tenant "acme" { pool = { "two", "three" } }\ntenant "free" { }\n'
+                  'domain "b.test" { route = { "127.0.0.1:1" }  pool = "three" }\n')
+    try:
+        world.configure(SOURCES + POOLS + 'pool "two" { source "ip2" {} }\n'
+                        'tenant "acme" { pool = { "two", "three" } }\ntenant "free" { }\n'
+                        'domain "b.test" { route = { "127.0.0.1:%d" }  pool = "three" }\n' % world.receiver.port)
+        world.reload()
+        need(set(world.send("domain", 40, domain="b.test")) == {"127.0.0.3"}, world.receiver.by_address("domain"))
+        need(set(world.send("tenant", 40, domain="b.test", tenant="acme")) == {"127.0.0.2"},
+             world.receiver.by_address("tenant"))
+        need(set(world.send("job", 40, tenant="acme", pool="three")) == {"127.0.0.3"},
+             world.receiver.by_address("job"))
+        need(set(world.send("other", 40, domain="b.test", tenant="free", pool="two")) == {"127.0.0.2"},
+             world.receiver.by_address("other"))
+        need(set(world.send("any", 400, tenant="free")) == {"127.0.0.2", "127.0.0.3"},
+             world.receiver.by_address("any"))
+        world.submit("no", 1, tenant="acme", pool="both")
+        world.submit("no", 1, pool="slow")
+        world.until(lambda: world.redis("XLEN", "hikyaku:rejected") == 2, "two rejections")
+        told = str(world.redis("XRANGE", "hikyaku:rejected", "-", "+"))
+        need('may not use pool "both"' in told.replace("\\", "") and '"two", "three"' in told.replace("\\", ""), told)
+        need('no pool "slow"' in told.replace("\\", "") and '"both", "three", "two"' in told.replace("\\", ""), told)
+    finally:
+        world.close()
+
+
+def test_reload():
+    """limits, pools and sources change while mail flows; a source that is gone sends no more, a new one does"""
+    slow = 'source "ip2" { address = "127.0.0.2"  rate = 20/s  burst = 1 }\n'
+    world = World(slow, "recipients-per-message = 1")
+    try:
+        world.submit("r", 600)
+        world.until(lambda: sum(world.receiver.by_address("r").values()) >= 10, "the first ten")
+        need(sum(world.receiver.by_address("r").values()) < 300, "the rate of a source holds",
+             world.receiver.by_address("r"))
+        world.configure('source "ip3" { address = "127.0.0.3" }\n', "recipients-per-message = 1")
+        world.reload()
+        world.until(lambda: sum(world.receiver.by_address("r").values()) >= 600, "the rest")
+        counts = world.receiver.by_address("r")
+        need(counts.get("127.0.0.3", 0) > 500, "the new source takes over", counts)
+        need(set(world.send("s", 50)) == {"127.0.0.3"}, world.receiver.by_address("s"))
+        world.configure('source "ip3" { address = "127.0.0.3"  conections = 3 }\n')
+        world.engine.send_signal(signal.SIGHUP)
+        world.until(lambda: b"the one in force stays" in world.said(), "an error")
+        need(set(world.send("t", 50)) == {"127.0.0.3"}, world.receiver.by_address("t"))
+    finally:
+        world.close()
+
+
+def main():
+    passed, failed = 0, 0
+    for name, test in list(globals().items()):
+        if not name.startswith("test_") or (sys.argv[1:] and name[5:] not in sys.argv[1:]):
+            continue
+        try:
+            test()
+            passed += 1
+        except Exception as error:
+            failed += 1
+            print("FAIL %s (%s): %s" % (name[5:], test.__doc__, error))
+    print("%d passed, %d failed" % (passed, failed))
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
