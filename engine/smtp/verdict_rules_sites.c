@@ -110,7 +110,7 @@ static const struct verdict_rule rules[] = {
 	 ACTION_SLOWER, SCOPE_SENDER, CATEGORY_RATE_LIMITED, SUPPRESS_NOT,
 	 "mail 550 5.7.705 Tenant is over its threshold"},
 	/* The mailbox or group takes mail of some people only (RESOLVER.RST.*). */
-	{"microsoft-restricted", AT_RCPT | AT_DATA | AT_END, "5", "", "",
+	{"restricted", AT_RCPT | AT_DATA | AT_END, "5", "", "",
 	 "resolver rst not authorized|resolver rst authrequired|resolver rst notauthorized|resolver rst restricted|resolver rst recipsizelimit|"
 	 "recipnotauthorized|not permitted to send * recipient|dont have permission to send|"
 	 "not allowed to send to this|only accepts messages from|only accepts mail from|accept mail only from|"
@@ -123,7 +123,7 @@ static const struct verdict_rule rules[] = {
 	 "not accept mail from you|has restricted|members only list|not have permission|not have permissions",
 	 ACTION_NEVER, SCOPE_BY_STAGE, CATEGORY_POLICY, SUPPRESS_NOT,
 	 "rcpt 550 5.7.1 RESOLVER.RST.AuthRequired; authentication required"},
-	{"microsoft-restricted-code", AT_RCPT | AT_DATA | AT_END, "5", "x.7.124 x.7.129 x.7.133 x.7.134 x.7.135 x.7.136 x.7.12 x.7.13", "", "",
+	{"restricted-code", AT_RCPT | AT_DATA | AT_END, "5", "x.7.124 x.7.129 x.7.133 x.7.134 x.7.135 x.7.136 x.7.12 x.7.13", "", "",
 	 ACTION_NEVER, SCOPE_BY_STAGE, CATEGORY_POLICY, SUPPRESS_NOT,
 	 "rcpt 550 5.7.133 Members only"},
 	/* Directory based blocking: nobody of that name in the tenant. Also said while a whole tenant is set up
@@ -208,7 +208,7 @@ static const struct verdict_rule rules[] = {
 	 "suspected bounce attack-|suspected spam ip|connection denied",
 	 ACTION_BY_STAGE, SCOPE_LANE, CATEGORY_REPUTATION, SUPPRESS_NOT,
 	 "mail 550 Suspected spam ip"},
-	{"qq-recipient-refuses", ANYWHERE, "5", "", "",
+	{"recipient-refuses", ANYWHERE, "5", "", "",
 	 "rejected by recipients|rejected by recipient|rejected by the recipient|refused by recipient|refused by the recipient|"
 	 "recipient refuses|blocked by recipient|blocked by the recipient|blocked by user|rejected by user|rejected by this user|rejected by the user|user refused|"
 	 "recipient does not want|recipient has blocked|recipient has rejected|user has blocked|recipient declined|"
@@ -277,7 +277,7 @@ static const struct verdict_rule rules[] = {
 	 "header based manually",
 	 ACTION_BY_STAGE, SCOPE_SENDER, CATEGORY_SENDER_REJECTED, SUPPRESS_NOT,
 	 "eom 550 Rejected, header based manually"},
-	{"mimecast-policy", ANYWHERE, "4 5", "", "",
+	{"filter-rules", ANYWHERE, "4 5", "", "",
 	 "anti spoofing policy|content examination|security policies|administrative prohibition|header based anti|"
 	 "over ipv6|host network not allowed|failed to disabled|inbounds disabled|outbounds disabled",
 	 ACTION_BY_STAGE, SCOPE_MESSAGE, CATEGORY_POLICY, SUPPRESS_NOT,
@@ -287,7 +287,7 @@ static const struct verdict_rule rules[] = {
 	 "poor reputation|your access to this mail system|access to submit messages to this",
 	 ACTION_BY_STAGE, SCOPE_LANE, CATEGORY_REPUTATION, SUPPRESS_NOT,
 	 "connect 554 Your access to this mail system has been rejected"},
-	{"trend-policy", ANYWHERE, "5", "", "",
+	{"filter-policy", ANYWHERE, "5", "", "",
 	 "ers customized block|block rcpt|local policy violation|mailpolicy violation|delivery failure policy error|rejected by destination domain|"
 	 "mail rejected by destination|sieve",
 	 ACTION_BY_STAGE, SCOPE_BY_STAGE, CATEGORY_POLICY, SUPPRESS_NOT,
