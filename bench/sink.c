@@ -147,7 +147,7 @@ static bool is_loopback(const struct sockaddr_in *from)
 	return from->sin_family == AF_INET && (ntohl(from->sin_addr.s_addr) >> 24) == 127;
 }
 
-static void take_connections(int listener)
+static void take_connections(int listener, unsigned number)
 {
 	struct sockaddr_in from;
 	socklen_t len = sizeof(from);
@@ -165,7 +165,8 @@ static void take_connections(int listener)
 		peer->fd = fd;
 		timer_init(&peer->timer, on_held);
 		list_init(&peer->closing);
-		receiver_init(&peer->receiver, &sink, &peer->out);
+		receiver_init(&peer->receiver, &sink, quotas_find(&sink.quotas, number, from.sin_addr.s_addr),
+			      &peer->out);
 		epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
 		peer_answer(peer);
 	}
@@ -195,6 +196,7 @@ static void write_counts(void)
 	outbuf_json_number(&out, "refused", sink.refused);
 	outbuf_json_number(&out, "bytes", sink.bytes);
 	outbuf_json_number(&out, "breaches", sink.breaches);
+	outbuf_json_number(&out, "turned_away", sink.turned_away);
 	outbuf_add(&out, SLICE("}\n"));
 	fwrite(out.ptr, 1, out.len, stdout);
 	fflush(stdout);
@@ -221,6 +223,7 @@ static bool serve(const char *report, const int *listeners, unsigned nlisteners)
 	int n = epoll_wait(epoll, events, EVENTS_MAX, wait_ms);
 	bool go_on = true;
 
+	sink.now_ms = now_ms();
 	for (int i = 0; i < n; i++) {
 		struct peer *peer = events[i].data.ptr;
 		unsigned at = 0;
@@ -228,7 +231,7 @@ static bool serve(const char *report, const int *listeners, unsigned nlisteners)
 		while (at < nlisteners && events[i].data.ptr != &listeners[at])
 			at++;
 		if (at < nlisteners)
-			take_connections(listeners[at]);
+			take_connections(listeners[at], at);
 		else if (events[i].data.ptr == &signals)
 			go_on = heed_signal(report);
 		else if (!peer->gone && (events[i].events & EPOLLOUT))
@@ -272,6 +275,9 @@ static void usage(void)
 	     "  --no-pipelining, --no-chunking, --no-8bitmime, --no-size, --helo-only   offer less\n"
 	     "  --size N            offer SIZE N\n"
 	     "  --recipients N      452 after N recipients\n"
+	     "  --messages 'N/MS [sliding] [counted]'  450 beyond so many in a window, from one address to one of "
+	     "ours\n"
+	     "  --connections N     421 beyond so many at a time, likewise\n"
 	     "  --ehlo LINE         offer one more\n"
 	     "  --name NAME         the host name it says\n"
 	     "  --remember          count tries and copies per address\n"
@@ -298,6 +304,8 @@ enum choice {
 	O_HELO,
 	O_SIZE,
 	O_RECIPIENTS,
+	O_MESSAGES,
+	O_CONNECTIONS,
 	O_EHLO,
 	O_NAME,
 	O_REMEMBER,
@@ -321,6 +329,8 @@ static const struct option_row {
 	{"helo-only", false, O_HELO},
 	{"size", true, O_SIZE},
 	{"recipients", true, O_RECIPIENTS},
+	{"messages", true, O_MESSAGES},
+	{"connections", true, O_CONNECTIONS},
 	{"ehlo", true, O_EHLO},
 	{"name", true, O_NAME},
 	{"remember", false, O_REMEMBER},
@@ -352,6 +362,8 @@ static bool set_option(struct options *options, enum choice option, const char *
 	case O_HELO: sink.helo_only = true; return true;
 	case O_SIZE: sink.size_max = strtoull(value, NULL, 10); return true;
 	case O_RECIPIENTS: sink.recipients_max = (unsigned)strtoul(value, NULL, 10); return true;
+	case O_MESSAGES: return quotas_read(&sink.quotas, value);
+	case O_CONNECTIONS: sink.quotas.connections = (unsigned)strtoul(value, NULL, 10); return true;
 	case O_EHLO: outbuf_printf(&options->more, "250-%s\r\n", value); return true;
 	case O_NAME: sink.name = value; return true;
 	case O_REMEMBER: sink.remember = true; return true;

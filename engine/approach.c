@@ -3,6 +3,7 @@
  * when the whole lane has to rest does a delivery bear the news; else the mail just waits for a better connection. */
 #include "approach.h"
 
+#include "learned.h"
 #include "protection.h"
 #include "target.h"
 
@@ -90,6 +91,7 @@ static bool is_dead(const struct conn *conn)
 bool approach_begin(struct conn *conn)
 {
 	for (unsigned passed = 0; find_route(conn); passed++) {
+		learned_recall(conn);
 		if (is_dead(conn) && passed < CONN_ADDRESSES_MAX && move_on(conn))
 			continue;
 		if (conn->host)
@@ -115,6 +117,7 @@ bool approach_again(struct conn *conn)
 		return false;
 	stat_add(conn->worker->stats, STAT_REFUSED, 1);
 	conn_report(conn, REPORT_CROWDED, (uint64_t)conn->failure.verdict.retry_after_s * 1000, conn->failure.text);
+	learned_note(conn);
 	return conn->tried < CONN_ADDRESSES_MAX && conn->greeted < CONN_SESSIONS_MAX && move_on(conn);
 }
 

@@ -161,6 +161,26 @@ uint64_t delivery_expires_ms(const struct delivery *delivery)
 
 /* 6. Everything is here: the delivery joins its lane, unless it need not be sent at all. */
 static void delivery_refuse_route(struct delivery *delivery);
+static void delivery_join(struct delivery *delivery);
+
+/* Whoever was greylisted comes again from the same address (RFC 6647 5.1), if that may send. */
+static struct lane *lane_of_its_source(const struct delivery *delivery)
+{
+	struct slice source = pack_get(delivery->record.extras, SLICE("s"));
+	const struct site *site = delivery->lane->site;
+	const struct target *target = target_of(site);
+
+	for (unsigned i = 0; source.len && i < site->nlanes; i++) {
+		struct lane *lane = site->lanes[i];
+
+		if (target->sources[i] && slice_is(target->sources[i]->name, source) && !lane->limits.ended &&
+		    !lane->held && !lane_is_resting(lane, worker_now_ms(delivery->worker))) {
+			lane_prepare(lane);
+			return lane;
+		}
+	}
+	return delivery->lane;
+}
 
 void delivery_prepared(struct delivery *delivery)
 {
@@ -172,6 +192,7 @@ void delivery_prepared(struct delivery *delivery)
 
 	CHECK(lane->preparing > 0);
 	lane->preparing--;
+	lane = delivery->lane = lane_of_its_source(delivery);
 	if (fate == FATE_CANCELLED) {
 		outcome_cancelled(delivery, by);
 	} else if (worker->draining || fate == FATE_WAIT) {
@@ -186,9 +207,25 @@ void delivery_prepared(struct delivery *delivery)
 	} else if (target_of(lane->site)->unroutable) {
 		delivery_refuse_route(delivery);
 	} else {
-		lane_put(lane, &delivery->link, delivery->urgent);
+		delivery_join(delivery);
 	}
 	scheduler_look(worker->scheduler, lane);
+}
+
+/* ... or unless the receiver will not have its sender now. */
+static void delivery_join(struct delivery *delivery)
+{
+	struct lane *lane = delivery->lane;
+	struct pack_entry own;
+	struct slice sender =
+		pack_find(delivery->record.extras, SLICE("f"), &own) ? own.value : delivery->mailing->sender;
+	uint64_t now_ms = worker_now_ms(delivery->worker);
+	uint64_t rest_ms = lane_sender_rests_until_ms(lane, sender, now_ms);
+
+	if (rest_ms)
+		outcome_postponed(delivery, rest_ms - now_ms);
+	else
+		lane_put(lane, &delivery->link, delivery->urgent);
 }
 
 /* The DNS says that there is nowhere to go, for good or for now. */

@@ -202,7 +202,7 @@ static int run(struct running *running, struct config *config)
 		return running->start.exit_status;
 	if (!start_keeper(&running->start, is_wanted))
 		return 0;
-	if (!start_event_log(&running->start) || !start_warm_ups(&running->start))
+	if (!start_event_log(&running->start) || !start_memory(&running->start))
 		return running->start.exit_status;
 	running->start.engine.nworkers = config->workers < WORKERS_MAX ? config->workers : WORKERS_MAX;
 	if (!workers_start(running))

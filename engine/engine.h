@@ -6,6 +6,7 @@
 
 #include "axes.h"
 #include "config.h"
+#include "learned.h"
 #include "warm_ups.h"
 
 #include "base/stat.h"
@@ -22,6 +23,7 @@ struct engine {
 	struct stats stats;
 	struct axes axes;
 	struct warm_ups warm_ups;
+	struct learned learned;
 	struct keeper *keeper;
 	struct controls *controls;   /* NULL: nobody controls (tests/sim) */
 	struct directory *directory; /* NULL: nobody asks for it */

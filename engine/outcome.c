@@ -20,20 +20,23 @@ struct change {
 	const struct outcome *in_doubt; /* an event `uncertain` about it comes first; NULL: none */
 };
 
-/* The extras with the last reply in place of an older one. */
-static void extras_with_reply(struct outbuf *out, struct slice extras, struct slice reply)
+/* The extras with the last reply in place of an older one, and the source it must come from again, if it must. */
+static void extras_after(struct outbuf *out, struct slice extras, struct slice reply, struct slice source)
 {
 	struct pack_entry entry;
 
 	while (pack_next(&extras, &entry))
-		if (!slice_is(entry.name, SLICE("e")))
+		if (!slice_is(entry.name, SLICE("e")) && !slice_is(entry.name, SLICE("s")))
 			pack_add(out, entry.kind, entry.name, entry.value);
 	if (reply.len)
 		pack_add(out, PACK_TEXT, SLICE("e"), slice_head(reply, LAST_REPLY_MAX));
+	if (source.len)
+		pack_add(out, PACK_TEXT, SLICE("s"), source);
 }
 
 /* The record as it goes on waiting: one attempt more. */
-static struct slice record_after(struct delivery *delivery, const struct outcome *outcome)
+static struct slice record_after(struct delivery *delivery, const struct outcome *outcome,
+				 const struct attempt *attempt)
 {
 	struct worker *worker = delivery->worker;
 	struct record next = delivery->record;
@@ -44,8 +47,11 @@ static struct slice record_after(struct delivery *delivery, const struct outcome
 			 (int)(outcome->text.len < LAST_REPLY_MAX ? outcome->text.len : LAST_REPLY_MAX),
 			 outcome->text.len ? outcome->text.ptr : "");
 
-	extras_with_reply(&extras, next.extras,
-			  (struct slice){reply, (size_t)n < sizeof(reply) ? (size_t)n : sizeof(reply) - 1});
+	bool same_source = attempt && outcome->verdict.category == CATEGORY_GREYLISTED;
+
+	extras_after(&extras, next.extras,
+		     (struct slice){reply, (size_t)n < sizeof(reply) ? (size_t)n : sizeof(reply) - 1},
+		     same_source ? attempt->source : SLICE_NONE);
 	next.extras = outbuf_slice(&extras);
 	outbuf_reset(&worker->settled);
 	record_encode(&worker->settled, &next);
@@ -83,7 +89,7 @@ static void settle(struct delivery *delivery, const struct change *change, const
 		settlement.before_data = outbuf_slice(&before);
 	}
 	if (later || change->verb == SETTLE_HOLD)
-		settlement.record = record_after(delivery, outcome);
+		settlement.record = record_after(delivery, outcome, attempt);
 	outbuf_reset(&worker->event);
 	event_write(&worker->event, delivery, outcome, attempt, attempts, next_ms);
 	settlement.data = outbuf_slice(&worker->event);
@@ -97,11 +103,11 @@ static void settle(struct delivery *delivery, const struct change *change, const
 static uint64_t delay_ms(const struct delivery *delivery, const struct outcome *outcome)
 {
 	uint64_t hint_ms = (uint64_t)outcome->verdict.retry_after_s * 1000;
+	struct retry_reason reason = {outcome->verdict.category, delivery->urgent};
 
 	if (reaction_is_of_lane(&outcome->verdict) && delivery->record.attempt < LANE_REFUSALS_MAX)
 		return reaction_retry_ms(delivery->lane, worker_now_ms(delivery->worker));
-
-	return retry_delay_ms(&delivery->lane->limits.retry, delivery->record.attempt, hint_ms,
+	return retry_delay_ms(&delivery->lane->limits.retry, &reason, delivery->record.attempt, hint_ms,
 			      scheduler_random(delivery->worker->scheduler));
 }
 
@@ -166,6 +172,19 @@ void outcome_settle(struct delivery *delivery, const struct outcome *outcome, co
 	case ACTION_COUNT: break;
 	}
 	CHECK(!"an action that exists");
+}
+
+void outcome_postponed(struct delivery *delivery, uint64_t delay_ms)
+{
+	struct worker *worker = delivery->worker;
+	struct settlement settlement = delivery_settlement(delivery, SETTLE_LATER);
+
+	outbuf_reset(&worker->settled);
+	record_encode(&worker->settled, &delivery->record);
+	settlement.record = outbuf_slice(&worker->settled);
+	settlement.delay_ms = delay_ms;
+	queue_settle(worker->queue, &settlement);
+	delivery_free(delivery);
 }
 
 void outcome_expired(struct delivery *delivery)

@@ -8,6 +8,8 @@
 
 /* Settles an attempted delivery and frees it. attempt may be NULL where there was no connection. */
 void outcome_settle(struct delivery *delivery, const struct outcome *outcome, const struct attempt *attempt);
+/* Its turn has not come: it waits in the queue, as it is, without an attempt or an event. Frees it. */
+void outcome_postponed(struct delivery *delivery, uint64_t delay_ms);
 /* It has outlived its job's patience: final event `expired`. Frees it. */
 void outcome_expired(struct delivery *delivery);
 /* An operator ended it: final event `cancelled`. by: who, may be empty. Frees it. */

@@ -4,6 +4,7 @@
 #include "reaction.h"
 
 #include "conn.h"
+#include "learned.h"
 
 #include "base/check.h"
 
@@ -130,4 +131,5 @@ void reaction_report(struct conn *conn, const struct tx *tx, struct slice sender
 	conn->refused |= tally.reaction >= REACTION_SLOWER;
 	if (tally.reaction != REACTION_NONE)
 		react(conn, &tally, sender);
+	learned_note(conn);
 }

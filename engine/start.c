@@ -13,6 +13,7 @@
 #include "queue/promise.h"
 
 #include <hiredis/hiredis.h>
+#include <time.h>
 
 enum { REDIS_MS = 10000, STANDBY_MS = 500 };
 
@@ -129,17 +130,28 @@ bool start_keeper(struct start *start, bool (*wanted)(void))
 	return true;
 }
 
-bool start_warm_ups(struct start *start)
+static uint64_t wall_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+bool start_memory(struct start *start)
 {
 	char why[RING_WHY_MAX];
 	struct redisContext *redis = redis_sync_open(&start->engine.redis, REDIS_MS, why);
-	bool ok = redis && warm_ups_read(&start->engine.warm_ups, redis, start->engine.config->redis.prefix);
+	struct slice prefix = start->engine.config->redis.prefix;
+	bool ok = redis && warm_ups_read(&start->engine.warm_ups, redis, prefix) &&
+		  learned_read(&start->engine.learned, redis, prefix, wall_ms());
 
 	if (redis && !ok)
 		redis_sync_why(redis, NULL, why);
 	if (redis)
 		redisFree(redis);
-	return ok || start_failed(start, 3, "reading what young sources have sent today", why);
+	return ok || start_failed(start, 3,
+				  "reading what was learned of receivers, and what young sources have sent today", why);
 }
 
 bool start_intake(struct start *start)
@@ -181,5 +193,6 @@ void start_undo(struct start *start)
 		state_close(start->state);
 	axes_free(&start->engine.axes);
 	warm_ups_free(&start->engine.warm_ups);
+	learned_free(&start->engine.learned);
 	outbuf_free(&start->begun);
 }

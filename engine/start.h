@@ -31,8 +31,8 @@ struct start {
 bool start_redis(struct start *start, struct config *config);
 /* Holds the shard: waits as a standby as long as another engine does and wanted() says true. */
 bool start_keeper(struct start *start, bool (*wanted)(void));
-/* What sources that are warmed up have sent today. */
-bool start_warm_ups(struct start *start);
+/* What was learned of receivers, and what sources that are warmed up have sent today. */
+bool start_memory(struct start *start);
 bool start_intake(struct start *start);
 /* The event log, if there is to be one. */
 bool start_event_log(struct start *start);

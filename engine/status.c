@@ -4,7 +4,41 @@
 
 #include "target.h"
 
-enum { SITES_MAX = 200 };
+enum { SITES_MAX = 200, EXCHANGERS_MAX = 8 };
+
+/* Those with something to tell: what was learned, and who rests. */
+static void write_exchangers(struct outbuf *out, const struct lane *lane, const struct worker *worker)
+{
+	uint64_t now_ms = worker_now_ms(worker);
+	unsigned n = 0;
+
+	outbuf_json_raw(out, "exchangers", SLICE("["));
+	LIST_EACH (link, &lane->exchangers) {
+		const struct exchanger *exchanger = exchanger_of(link);
+		const struct allowance *allowance = exchanger->allowance;
+
+		if (!exchanger_is_choosy(exchanger, now_ms) || n == EXCHANGERS_MAX)
+			continue;
+		if (n++)
+			outbuf_byte(out, ',');
+		outbuf_byte(out, '{');
+		outbuf_json_text(out, "address", exchanger->address);
+		outbuf_json_number(out, "connections", exchanger->open + exchanger->opening);
+		if (exchanger->crowd.edge)
+			outbuf_json_number(out, "connections_learned", exchanger->crowd.edge);
+		if (allowance && allowance->count) {
+			outbuf_json_number(out, "messages_learned", allowance->count);
+			outbuf_json_number(out, "window_learned", allowance->window_ms);
+		}
+		if (exchanger->told_ms)
+			outbuf_json_number(out, "learned", worker_wall_ms(worker) - (now_ms - exchanger->told_ms));
+		if (exchanger_next_ms(exchanger, now_ms) > now_ms)
+			outbuf_json_number(out, "until",
+					   worker_wall_ms(worker) + exchanger_next_ms(exchanger, now_ms) - now_ms);
+		outbuf_byte(out, '}');
+	}
+	outbuf_byte(out, ']');
+}
 
 static void write_lane(struct outbuf *out, const struct lane *lane, const struct worker *worker)
 {
@@ -26,6 +60,7 @@ static void write_lane(struct outbuf *out, const struct lane *lane, const struct
 	outbuf_json_number(out, "ready", lane->nready + lane->preparing);
 	outbuf_json_number(out, "rate", now_ms - lane->second_ms < 2000 ? lane->sent_last_second : 0);
 	outbuf_json_number(out, "delivered", lane->delivered);
+	write_exchangers(out, lane, worker);
 	outbuf_byte(out, '}');
 }
 

@@ -47,6 +47,15 @@ bool worker_may_send(const struct worker *worker)
 	return !worker->fenced && worker_now_ms(worker) < beat_ms + BEAT_MS_MAX;
 }
 
+/* What outlives the engine, and is not settled: by the first worker, for all. */
+static void write_memory(struct worker *worker, bool last)
+{
+	struct notes *notes = queue_notes(worker->queue);
+
+	warm_ups_write(&worker->engine->warm_ups, notes);
+	learned_write(&worker->engine->learned, notes, worker_wall_ms(worker), last);
+}
+
 static void on_second(struct timer *timer, uint64_t now_ms)
 {
 	struct worker *worker = LIST_OWNER(timer, struct worker, second);
@@ -58,7 +67,7 @@ static void on_second(struct timer *timer, uint64_t now_ms)
 	scheduler_pause(worker->scheduler, worker->redis_away || worker->draining || worker->fenced ||
 						   keeper_level(worker->engine->keeper) == KEEPER_FULL);
 	if (worker->number == 0)
-		warm_ups_write(&worker->engine->warm_ups, queue_notes(worker->queue));
+		write_memory(worker, false);
 	breaker_tick(worker);
 	mailings_age(worker, now_ms);
 	if (now_ms / 1000 % 60 == 0) {
@@ -218,7 +227,7 @@ static bool drain_step(struct worker *worker)
 		return false;
 	worker->closing_queue = true;
 	if (worker->number == 0)
-		warm_ups_write(&worker->engine->warm_ups, queue_notes(worker->queue));
+		write_memory(worker, true);
 	queue_close(worker->queue, now_ms + CLOSE_MS, on_queue_closed, worker);
 	return worker->queue_closed;
 }

@@ -165,3 +165,24 @@ void exchanger_recall(struct exchanger *exchanger, uint32_t count, uint32_t wind
 		make_allowance(exchanger);
 	allowance_recall(exchanger->allowance, count, window_ms, trust_percent, now_ms);
 }
+
+bool exchanger_has_news(struct exchanger *exchanger, uint64_t confirm_ms, struct exchanger_learned *news,
+			uint64_t now_ms)
+{
+	const struct exchanger_learned *told = &exchanger->told;
+	const struct allowance *allowance = exchanger->allowance;
+
+	*news = (struct exchanger_learned){.edge = exchanger->crowd.edge};
+	if (allowance) {
+		news->count = allowance->raised_from ? allowance->raised_from : allowance->count;
+		news->window_ms = allowance->window_ms;
+	}
+	if (!learns(exchanger) || (news->count == 0 && news->edge == 0))
+		return false;
+	if (news->count == told->count && news->window_ms == told->window_ms && news->edge == told->edge &&
+	    now_ms < exchanger->told_ms + confirm_ms)
+		return false;
+	exchanger->told = *news;
+	exchanger->told_ms = now_ms;
+	return true;
+}

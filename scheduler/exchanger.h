@@ -22,6 +22,12 @@ struct exchanger_spec {
 	unsigned family;      /* 4, 6, or 0: not told */
 };
 
+/* What there is to remember of one. */
+struct exchanger_learned {
+	uint32_t count, window_ms; /* so many in so long; 0: not known */
+	unsigned edge;		   /* so many connections; 0: not known */
+};
+
 struct exchanger {
 	struct list link;     /* on its lane's list, best first */
 	struct lane *lane;    /* parent */
@@ -34,11 +40,13 @@ struct exchanger {
 	struct allowance *allowance; /* owned; NULL while it never said "too much" */
 	uint64_t begin_ms, taken_ms; /* what it has taken at a stretch until then: from, until */
 	uint32_t taken;
-	unsigned failures;	/* in a row: it would not talk to us */
-	uint64_t rest_until_ms; /* 0: does not rest */
-	uint64_t turn;		/* when it was last chosen, among its equals */
-	bool gone;		/* no route leads there now */
-	bool recalled;		/* the engine has looked whether it knows something of it from before */
+	unsigned failures;	       /* in a row: it would not talk to us */
+	uint64_t rest_until_ms;	       /* 0: does not rest */
+	uint64_t turn;		       /* when it was last chosen, among its equals */
+	bool gone;		       /* no route leads there now */
+	bool recalled;		       /* the engine has looked whether it knows something of it from before */
+	struct exchanger_learned told; /* what the engine was last told */
+	uint64_t told_ms;
 };
 
 struct exchanger *exchanger_new(struct lane *lane, const struct exchanger_spec *spec);
@@ -64,6 +72,9 @@ void exchanger_slower(struct exchanger *exchanger, unsigned n, uint64_t hint_ms,
  * rests: for delay_ms, or (0) by how often that happened in a row. */
 void exchanger_refused(struct exchanger *exchanger, unsigned others, uint64_t delay_ms, uint64_t now_ms);
 
+/* True, and what, when something was learned that was not told, or was last told confirm_ms ago; it counts as told. */
+bool exchanger_has_news(struct exchanger *exchanger, uint64_t confirm_ms, struct exchanger_learned *news,
+			uint64_t now_ms);
 /* What was learned of it earlier, taken up again: so many in so long (0: nothing), at most so many connections (0:
  * nothing), trusted by so many per cent. */
 void exchanger_recall(struct exchanger *exchanger, uint32_t count, uint32_t window_ms, unsigned edge,

@@ -65,10 +65,17 @@ static void reset(struct receiver *receiver)
 	outbuf_reset(&receiver->to);
 }
 
-void receiver_init(struct receiver *receiver, struct sink *sink, struct outbuf *out)
+void receiver_init(struct receiver *receiver, struct sink *sink, struct quota *quota, struct outbuf *out)
 {
 	*receiver = (struct receiver){.sink = sink};
 	sink->connections++;
+	if (!quota_connect(&sink->quotas, quota)) {
+		sink->turned_away++;
+		say(out, "421 4.7.0 too many connections from your address");
+		receiver->end = RECEIVER_CLOSE;
+		return;
+	}
+	receiver->quota = quota;
 	if (obey(receiver, rules_find(&sink->rules, RULE_CONNECT, SLICE(""), 0), out))
 		return;
 	outbuf_printf(out, "220 %s ESMTP\r\n", sink->name);
@@ -76,6 +83,7 @@ void receiver_init(struct receiver *receiver, struct sink *sink, struct outbuf *
 
 void receiver_free(struct receiver *receiver)
 {
+	quota_disconnect(receiver->quota);
 	outbuf_free(&receiver->line);
 	outbuf_free(&receiver->to);
 	EVP_MD_CTX_free(receiver->digest);
@@ -162,6 +170,11 @@ static void on_mail(struct receiver *receiver, struct slice line, struct outbuf 
 	}
 	if (obey(receiver, rules_find(&receiver->sink->rules, RULE_MAIL, SLICE(""), 0), out))
 		return;
+	if (!quota_message(&receiver->sink->quotas, receiver->quota, receiver->sink->now_ms)) {
+		receiver->sink->refused++;
+		say(out, "450 4.7.1 too many messages from your address, slow down");
+		return;
+	}
 	receiver->has_mail = true;
 	say(out, "250 2.1.0 ok");
 }

@@ -4,6 +4,7 @@
  * Bytes in, bytes out. It is strict where it is told to watch: what breaks RFC 2920's order is counted as a breach. */
 #pragma once
 
+#include "bench/sink/quota.h"
 #include "bench/sink/rules.h"
 
 #include "base/map.h"
@@ -18,6 +19,7 @@ struct remembered {
 
 struct sink {
 	struct rules rules;
+	struct quotas quotas;
 	const char *ehlo; /* the extension lines, "250-PIPELINING\r\n...": as they are sent */
 	const char *name;
 	bool pipelining, chunking, helo_only, remember, hash;
@@ -25,12 +27,15 @@ struct sink {
 	unsigned recipients_max;
 	struct map memory; /* struct remembered, by address */
 	uint64_t connections, messages, recipients, refused, bytes, breaches;
+	uint64_t turned_away; /* connections */
+	uint64_t now_ms;      /* of this turn: monotonic */
 };
 
 enum receiver_end { RECEIVER_OPEN, RECEIVER_CLOSE, RECEIVER_MUTE };
 
 struct receiver {
-	struct sink *sink; /* parent */
+	struct sink *sink;   /* parent */
+	struct quota *quota; /* of its client here; NULL: none */
 	uint8_t mode;
 	bool greeted, has_mail, last_chunk;
 	unsigned nrecipients, nheard;
@@ -47,7 +52,7 @@ struct receiver {
 	} unstuff;
 };
 
-void receiver_init(struct receiver *receiver, struct sink *sink, struct outbuf *out);
+void receiver_init(struct receiver *receiver, struct sink *sink, struct quota *quota, struct outbuf *out);
 /* Takes all bytes; replies are appended to out. */
 void receiver_take(struct receiver *receiver, struct slice bytes, struct outbuf *out);
 void receiver_free(struct receiver *receiver);

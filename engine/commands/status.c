@@ -157,6 +157,25 @@ static const char *text(const json_t *object, const char *name)
 	return value ? value : "";
 }
 
+/* "10.0.0.1:25 takes 20 in 60 s": what was learned. */
+static void print_learned(const json_t *lane, struct outbuf *out)
+{
+	size_t i;
+	const json_t *exchanger;
+
+	json_array_foreach(json_object_get(lane, "exchangers"), i, exchanger)
+	{
+		long long count = number(exchanger, "messages_learned"),
+			  edge = number(exchanger, "connections_learned");
+
+		if (count)
+			outbuf_printf(out, "    %.60s takes %lld in %g s\n", text(exchanger, "address"), count,
+				      (double)number(exchanger, "window_learned") / 1000);
+		if (edge)
+			outbuf_printf(out, "    %.60s lets %lld connections in\n", text(exchanger, "address"), edge);
+	}
+}
+
 static void print_lane(const struct lane_line *line, struct outbuf *out)
 {
 	const json_t *lane = line->lane;
@@ -173,6 +192,7 @@ static void print_lane(const struct lane_line *line, struct outbuf *out)
 	if (*text(lane, "why"))
 		outbuf_printf(out, ": %.100s", text(lane, "why"));
 	outbuf_byte(out, '\n');
+	print_learned(lane, out);
 }
 
 static void print_lanes(const struct report *report, struct outbuf *out)

@@ -186,7 +186,9 @@ static void hear_mail(struct call *call, struct slice line)
 	if (!slice_starts(line, SLICE("MAIL FROM:<")) || !memchr(line.ptr, '>', line.len))
 		complain(call, "what is this: %.*s", SLICE_ARG(line));
 	forget_mail(call);
-	unsigned code = say(call, chance(call, receiver->moods.refuse) ? refusal(call) : 250, "of MAIL");
+	bool slower = chance(call, receiver->moods.slower);
+	unsigned code = slower ? say(call, 450, "you send too fast, slow down")
+			       : say(call, chance(call, receiver->moods.refuse) ? refusal(call) : 250, "of MAIL");
 
 	call->mail = code == 250;
 	call->mail_refused = !call->mail;
@@ -389,6 +391,11 @@ static void on_connected(struct sim_peer *peer)
 	call->counted = true;
 	if (++receiver->nopen > receiver->nopen_max)
 		receiver->nopen_max = receiver->nopen;
+	if (receiver->calls_max && receiver->nopen > receiver->calls_max) {
+		call->ending = call->sure = true;
+		say(call, 421, "too many connections");
+		return;
+	}
 	call->ending = chance(call, receiver->moods.greet);
 	say(call, call->ending ? (dice(call, 2) ? 554 : 421) : 220, "receiver.test");
 }

@@ -26,6 +26,7 @@ struct receiver_moods {
 	unsigned refuse;  /* 4yz or 5yz to MAIL, DATA or the message */
 	unsigned after;	  /* the end, right after the reply */
 	unsigned greet;	  /* 554 or 421 instead of 220 */
+	unsigned slower;  /* 450 to MAIL, with the words "too fast" */
 };
 
 struct receiver {
@@ -33,6 +34,7 @@ struct receiver {
 	bool pipelining, chunking, size, enhanced, helo_only;
 	unsigned messages_max; /* MAIL commands a connection may have: more is a complaint; 0: any number */
 	unsigned rcpt_max;     /* RCPT a message, likewise */
+	unsigned calls_max;    /* connections at a time: the next hears 421; 0: any number */
 	struct receiver_moods moods;
 	enum receiver_word (*asked)(void *who, unsigned number);
 	void (*taken)(void *who, unsigned number, struct slice message); /* stored, once more */

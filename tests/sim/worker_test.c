@@ -125,8 +125,8 @@ static void on_refused(void *who, unsigned number)
 static struct receiver_moods random_moods(void)
 {
 	struct receiver_moods moods = {0};
-	unsigned *all[] = {&moods.say_421, &moods.drop,	 &moods.mute, &moods.slow,
-			   &moods.refuse,  &moods.after, &moods.greet};
+	unsigned *all[] = {&moods.say_421, &moods.drop,	 &moods.mute,  &moods.slow,
+			   &moods.refuse,  &moods.after, &moods.greet, &moods.slower};
 
 	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (roll(3) == 0)
@@ -150,6 +150,7 @@ static void make_receivers(void)
 			.chunking = !helo_only && roll(3) == 0,
 			.size = roll(2),
 			.enhanced = roll(2),
+			.calls_max = scene.calm || roll(3) ? 0 : 1 + roll(3),
 			.moods = scene.calm ? (struct receiver_moods){0} : moods,
 			.asked = on_asked,
 			.taken = on_taken,

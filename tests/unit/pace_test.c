@@ -66,16 +66,35 @@ static void what_is_given_back_may_go_again(void **state)
 	assert_int_equal(pace_take(&pace, 1, 1000), 1);
 }
 
+static const struct retry_reason plain = {CATEGORY_REMOTE_ERROR, false};
+
 static void steps_then_the_last_one_again(void **state)
 {
 	struct retry retry = {.nsteps = 3, .step_ms = {100, 200, 400}};
 	struct random random = random_seeded(1);
 
 	(void)state;
-	assert_int_equal(retry_delay_ms(&retry, 1, 0, &random), 100);
-	assert_int_equal(retry_delay_ms(&retry, 2, 0, &random), 200);
-	assert_int_equal(retry_delay_ms(&retry, 9, 0, &random), 400);
-	assert_int_equal(retry_delay_ms(&retry, 1, 5000, &random), 5000);
+	assert_int_equal(retry_delay_ms(&retry, &plain, 1, 0, &random), 100);
+	assert_int_equal(retry_delay_ms(&retry, &plain, 2, 0, &random), 200);
+	assert_int_equal(retry_delay_ms(&retry, &plain, 9, 0, &random), 400);
+	assert_int_equal(retry_delay_ms(&retry, &plain, 1, 5000, &random), 5000);
+}
+
+static void the_reason_makes_steps_shorter_or_longer(void **state)
+{
+	struct retry retry = {.nsteps = 2, .step_ms = {1200000, 2400000}}, quick = {.nsteps = 1, .step_ms = {20000}};
+	struct retry_reason greylisted = {CATEGORY_GREYLISTED, false}, full = {CATEGORY_MAILBOX_FULL, false};
+	struct retry_reason urgent = {CATEGORY_REMOTE_ERROR, true};
+	struct random random = random_seeded(1);
+
+	(void)state;
+	assert_int_equal(retry_delay_ms(&retry, &greylisted, 1, 0, &random), 300000);
+	assert_int_equal(retry_delay_ms(&retry, &greylisted, 2, 0, &random), 600000);
+	assert_int_equal(retry_delay_ms(&retry, &greylisted, 4, 0, &random), 2400000);
+	assert_int_equal(retry_delay_ms(&retry, &full, 1, 0, &random), 3600000);
+	assert_int_equal(retry_delay_ms(&retry, &urgent, 1, 0, &random), 300000);
+	assert_int_equal(retry_delay_ms(&quick, &urgent, 1, 0, &random), 20000);
+	assert_int_equal(retry_delay_ms(&quick, &greylisted, 1, 0, &random), 20000);
 }
 
 static void jitter_spreads_to_both_sides(void **state)
@@ -86,7 +105,7 @@ static void jitter_spreads_to_both_sides(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2000; i++) {
-		uint64_t delay_ms = retry_delay_ms(&retry, 1, 0, &random);
+		uint64_t delay_ms = retry_delay_ms(&retry, &plain, 1, 0, &random);
 
 		least = delay_ms < least ? delay_ms : least;
 		most = delay_ms > most ? delay_ms : most;
@@ -104,6 +123,7 @@ int main(void)
 		cmocka_unit_test(an_hour_brings_exactly_the_rate),
 		cmocka_unit_test(what_is_given_back_may_go_again),
 		cmocka_unit_test(steps_then_the_last_one_again),
+		cmocka_unit_test(the_reason_makes_steps_shorter_or_longer),
 		cmocka_unit_test(jitter_spreads_to_both_sides),
 	};
 

@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""Hidden limits, live: the engine finds out what a receiver takes, and remembers it over a restart.
+
+A real redis-server, the engine, the sink with a rule nobody tells the engine: so many messages in a window from one
+address of ours to one of its, then 450; or so many connections at a time, then 421. What is counted is the sink's.
+Figures: refused attempts per delivery, and the time against the receiver's own optimum. The windows are short, so the
+test is; hours are lived in tests/sim/allowance_test.c and crowd_test.c."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+import traceback
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from redis_client import ROOT, Redis, RedisServer
+
+HIKYAKU = os.environ.get("HIKYAKU", "./hikyaku")
+SINK = os.path.join(ROOT, os.environ.get("BUILD", "build"), "bin/sink")
+RAW = b"From: a@learning.test\r\nSubject: learning\r\n\r\nA line.\r\n"
+CONF = """hostname = "mta.learning.test"
+workers = 1
+allow-private-addresses = true
+state-dir = "%(dir)s/state"
+redis { server = "unix:%(redis)s" }
+site "hidden" { domains = { "hidden.test" } }
+domain "*" { route = { %(routes)s }  connections = 50  recipients-per-message = 1 }
+"""
+
+
+def need(true, *what):
+    if not true:
+        raise AssertionError(" ".join(map(str, what)))
+
+
+def figure(name, value, bound):
+    print("figure: %s %.3f (%s)" % (name, value, bound))
+    need(value <= bound, name, value, "is more than", bound)
+
+
+class World:
+    """The sink listens at two addresses: two MX of one preference would be so too, a route has them one after the other."""
+
+    def __init__(self, *rule):
+        self.server = RedisServer()
+        self.redis, self.dir = Redis(self.server.path), self.server.dir
+        self.sink = subprocess.Popen([SINK, "--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0", *rule], stdout=subprocess.PIPE)
+        places = [self.sink.stdout.readline().decode().split()[1] for _ in range(2)]
+        self.conf = self.dir + "/hikyaku.conf"
+        pathlib.Path(self.conf).write_text(CONF % dict(dir=self.dir, redis=self.server.path,
+                                                       routes=", ".join('"%s"' % place for place in places)))
+        self.start()
+
+    def start(self):
+        with open(self.dir + "/engine.log", "ab") as log:
+            self.engine = subprocess.Popen([HIKYAKU, "run", "-c", self.conf], stdout=log, stderr=log)
+        self.until(lambda: self.status()["alive"], 20, "the engine runs")
+
+    def stop(self):
+        self.engine.send_signal(signal.SIGTERM)
+        need(self.engine.wait(30) == 0, "drained")
+
+    def until(self, found, seconds, what):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            value = found()
+            if value:
+                return value
+            time.sleep(0.02)
+        raise AssertionError("not within %d s: %s" % (seconds, what))
+
+    def status(self):
+        done = subprocess.run([HIKYAKU, "status", "--json", "-c", self.conf], capture_output=True, text=True, timeout=20)
+        return json.loads(done.stdout) if done.stdout else {"alive": False}
+
+    def exchangers(self):
+        return [exchanger for worker in self.status()["workers"] for site in worker["sites"] for lane in site["lanes"]
+                for exchanger in lane["exchangers"]]
+
+    def send(self, job, n, seconds):
+        """How long it took until all were delivered."""
+        begun = time.monotonic()
+        text = json.dumps({"id": job, "from": "b@learning.test", "to": ["u%d@hidden.test" % i for i in range(n)]})
+        self.redis("XADD", "hikyaku:jobs", "*", "job", text, "raw", RAW)
+        self.until(lambda: self.redis("HGET", "hikyaku:job::" + job, "delivered") == b"%d" % n, seconds, "%d are delivered" % n)
+        return time.monotonic() - begun
+
+    def counts(self):
+        self.sink.send_signal(signal.SIGUSR1)
+        return json.loads(self.sink.stdout.readline())
+
+    def close(self):
+        for process in (self.engine, self.sink):
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(15)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+        self.server.close()
+
+
+def test_allowance():
+    """40 messages in a second at each of two addresses; 320 messages need three seconds at the least, and the tries."""
+    world = World("--messages", "40/1000 sliding counted")
+    try:
+        took = world.send("cold", 320, 30)
+        cold = world.counts()
+        figure("live-allowance-refused-cold", cold["refused"] / 320, 0.2)
+        figure("live-allowance-seconds-cold", took, 6.0)
+        learned = world.until(lambda: [e for e in world.exchangers() if e.get("messages_learned")], 5, "status shows it")
+        need(any(20 <= e["messages_learned"] * 1000 / e["window_learned"] <= 44 for e in learned), learned)
+        world.stop()
+        kept = world.redis("HGETALL", "hikyaku:{0}:learned")
+        need(len(kept) >= 2 and kept[0].startswith(b"hidden|any|127.0.0.1:"), "written down:", kept)
+        world.start()
+        took = world.send("warm", 240, 30)
+        warm = world.counts()
+        figure("live-allowance-refused-remembered", (warm["refused"] - cold["refused"]) / 240, 0.1)
+        figure("live-allowance-seconds-remembered", took, 5.5)
+        need(warm["messages"] == 560, "all are there, once:", warm)
+    finally:
+        world.close()
+
+
+def test_crowd():
+    """Three connections at a time at each address."""
+    world = World("--connections", "3", "--delay", "20")
+    try:
+        world.send("crowd", 600, 30)
+        counts = world.counts()
+        figure("live-crowd-refused", counts["turned_away"] / (600 + counts["turned_away"]), 0.02)
+        edges = [e for e in world.exchangers() if e.get("connections_learned")]
+        need(edges and all(e["connections_learned"] == 3 for e in edges), edges)
+    finally:
+        world.close()
+
+
+def main():
+    passed = failed = 0
+    for name, test in list(globals().items()):
+        if not name.startswith("test_") or sys.argv[1:] and name[5:] not in sys.argv[1:]:
+            continue
+        try:
+            test()
+            passed += 1
+        except Exception:
+            failed += 1
+            print("FAIL %s (%s)" % (name[5:], test.__doc__))
+            traceback.print_exc(limit=4, file=sys.stdout)
+    print("%d passed, %d failed" % (passed, failed))
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
