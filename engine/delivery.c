@@ -136,15 +136,28 @@ static void on_leased(void *who, const struct leased *leased)
 		delivery_prepared(delivery);
 }
 
+/* A domain that leaves is gone when no lease of it is under way and nothing of it is here: its home waits to hear it.
+ */
+static void tell_home(struct worker *worker, struct slice domain)
+{
+	if (!scheduler_domain(worker->scheduler, domain))
+		home_released(worker, domain);
+}
+
 static void on_lease_over(void *who, struct slice name, unsigned got, uint64_t remaining)
 {
 	struct worker *worker = who;
 	struct ready *list = scheduler_list(worker->scheduler, name);
+	struct list_parts parts;
 
 	if (!list || !list->leasing)
 		return;
+	bool leaving = list->domain->leaving && list_parse(name, &parts);
+
 	worker->nasked -= list->asked;
 	scheduler_leased(worker->scheduler, list, got, remaining, worker_now_ms(worker));
+	if (leaving)
+		tell_home(worker, parts.domain);
 }
 
 uint64_t delivery_expires_ms(const struct delivery *delivery)
@@ -334,7 +347,7 @@ void delivery_free(struct delivery *delivery)
 {
 	struct worker *worker = delivery->worker;
 	struct domain *domain = delivery->domain;
-	bool last = domain->leaving && domain->outstanding == 1;
+	bool leaving = domain->leaving;
 	char name[256];
 	struct slice released = {name, domain->name.len < sizeof(name) ? domain->name.len : 0};
 
@@ -343,8 +356,8 @@ void delivery_free(struct delivery *delivery)
 	free(delivery->bytes);
 	pool_give(&worker->deliveries, delivery);
 	scheduler_drop(worker->scheduler, domain);
-	if (last)
-		home_released(worker, released);
+	if (leaving)
+		tell_home(worker, released);
 }
 
 struct settlement delivery_settlement(const struct delivery *delivery, enum settle_verb verb)

@@ -36,7 +36,7 @@ struct waiting {
 	struct slice list; /* of the same memory */
 };
 
-enum letter_kind { LETTER_GRANT, LETTER_RENEW, LETTER_RELEASE, LETTER_RELEASED };
+enum letter_kind { LETTER_GRANT, LETTER_RENEW, LETTER_RELEASE, LETTER_WAITS, LETTER_RELEASED };
 
 struct letter {
 	struct message_to_ring message;
@@ -76,10 +76,27 @@ static void letter_send(struct worker *from, unsigned to, enum letter_kind kind,
 		ring_wake(from->ring, letter->to->ring, &letter->message);
 }
 
+/* Nothing more of it is leased here. Its lists may have mail, of which Redis will not tell again: the home keeps them
+ * for the next owner. */
+static void release(struct worker *worker, struct worker *home, struct slice name)
+{
+	struct domain *domain = scheduler_domain(worker->scheduler, name);
+
+	if (domain) {
+		LIST_EACH (link, &domain->lists)
+			letter_send(worker, home->number, LETTER_WAITS, name,
+				    LIST_OWNER(link, struct ready, of_domain)->name, NULL);
+		scheduler_release(worker->scheduler, domain);
+	}
+	if (!scheduler_domain(worker->scheduler, name))
+		letter_send(worker, home->number, LETTER_RELEASED, name, SLICE_NONE, NULL);
+}
+
+static void home_waits(struct worker *worker, struct slice domain, struct slice list);
+
 static void letter_open(struct letter *letter)
 {
 	struct worker *worker = letter->to;
-	struct domain *domain;
 
 	switch (letter->kind) {
 	case LETTER_GRANT:
@@ -91,13 +108,8 @@ static void letter_open(struct letter *letter)
 			scheduler_offer(worker->scheduler, letter->list, worker_now_ms(worker));
 		break;
 	case LETTER_RENEW: home_renew(worker, letter->domain); break;
-	case LETTER_RELEASE:
-		domain = scheduler_domain(worker->scheduler, letter->domain);
-		if (domain)
-			scheduler_release(worker->scheduler, domain);
-		if (!scheduler_domain(worker->scheduler, letter->domain))
-			letter_send(worker, letter->from->number, LETTER_RELEASED, letter->domain, SLICE_NONE, NULL);
-		break;
+	case LETTER_RELEASE: release(worker, letter->from, letter->domain); break;
+	case LETTER_WAITS: home_waits(worker, letter->domain, letter->list); break;
 	case LETTER_RELEASED: home_released(worker, letter->domain); break;
 	}
 	free(letter);
@@ -146,7 +158,7 @@ static void home_settle(struct home *home)
 
 	if (home->grant == GRANT_RELEASING)
 		return;
-	if (home->grant == GRANT_GIVEN && owner != home->owner && ++home->other_site >= 2) {
+	if (home->grant == GRANT_GIVEN && owner != home->owner && home->other_site >= 2) {
 		/* Twice in a row, a TTL apart: it has moved, it does not flutter. */
 		home->grant = GRANT_RELEASING;
 		letter_send(home->worker, home->owner, LETTER_RELEASE, home->name, SLICE_NONE, NULL);
@@ -156,9 +168,18 @@ static void home_settle(struct home *home)
 		home->grant = GRANT_GIVEN;
 		home->owner = owner;
 	}
-	if (owner == home->owner)
-		home->other_site = 0;
 	grant(home);
+}
+
+/* Answers in a row that lead to another owner. One that leads nowhere says nothing of where the domain is. */
+static void count_answer(struct home *home)
+{
+	if (home->grant != GRANT_GIVEN || home->routes->result != ROUTES_FOUND)
+		return;
+	if (owner_of(home) == home->owner)
+		home->other_site = 0;
+	else
+		home->other_site++;
 }
 
 static void on_routes(struct dns_ask *ask, struct routes *routes)
@@ -170,6 +191,7 @@ static void on_routes(struct dns_ask *ask, struct routes *routes)
 		routes_free(home->routes);
 	home->routes = routes;
 	stat_add(home->worker->stats, STAT_RESOLVED, 1);
+	count_answer(home);
 	home_settle(home);
 }
 
@@ -202,6 +224,25 @@ static struct home *home_make(struct worker *worker, struct slice domain)
 	return home;
 }
 
+/* To be offered to whom the domain is granted next. */
+static void home_keep(struct home *home, struct slice list)
+{
+	struct waiting *waiting = malloc(sizeof(*waiting) + list.len);
+
+	CHECK(waiting != NULL);
+	memcpy(waiting + 1, list.ptr, list.len);
+	waiting->list = (struct slice){(char *)(waiting + 1), list.len};
+	list_push(&home->waiting, &waiting->link);
+}
+
+static void home_waits(struct worker *worker, struct slice domain, struct slice list)
+{
+	struct home *home = home_find(worker, domain);
+
+	if (home)
+		home_keep(home, list);
+}
+
 void home_changed(struct worker *worker, struct slice list)
 {
 	struct list_parts parts;
@@ -213,12 +254,7 @@ void home_changed(struct worker *worker, struct slice list)
 	if (!home)
 		home = home_make(worker, parts.domain);
 	home->used_ms = worker_now_ms(worker);
-	struct waiting *waiting = malloc(sizeof(*waiting) + list.len);
-
-	CHECK(waiting != NULL);
-	memcpy(waiting + 1, list.ptr, list.len);
-	waiting->list = (struct slice){(char *)(waiting + 1), list.len};
-	list_push(&home->waiting, &waiting->link);
+	home_keep(home, list);
 	if (!home->routes || home->routes->expires_ms <= worker_now_ms(worker))
 		home_ask(home);
 	else if (home->grant != GRANT_RELEASING)

@@ -3,7 +3,8 @@
  *     hash(domain) is at home on worker h; hash(site) is owned by worker o
  *     h: a list of the domain has mail → asks the DNS, or knows → grant to o: domain, routes, list
  *     o: leases and sends; when the routes have aged → renew to h
- *     h: the site has changed twice in a row → release to o; o gives its mail back → released to h; h grants anew
+ *     h: the site has changed twice in a row → release to o; o says which lists may have mail, finishes what it has →
+ *        released to h; h grants anew, those lists with it
  *
  * Between two workers each arrow is one message by the kernel's MSG_RING; within one, a call. Mail never crosses. */
 #pragma once

@@ -1,0 +1,197 @@
+/* Homes and owners: two workers on one thread, with routes that the configuration says and changes. */
+#include "home.h"
+
+#include "target.h"
+
+#include "base/check.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "config_reading.h"
+
+enum { WORKERS = 2, ADDRESSES = 2 };
+
+struct world {
+	struct engine engine;
+	struct worker workers[WORKERS];
+	char domain[32], list[40];
+	struct config *configs[ADDRESSES]; /* the domain's route leads to a site of worker i */
+};
+
+static struct slice domain_of(const struct world *world)
+{
+	return slice_of(world->domain);
+}
+
+/* A name whose hash is that worker's. */
+static void name_for(unsigned worker, const char *format, char *name, size_t size)
+{
+	unsigned i = 0;
+
+	do
+		snprintf(name, size, format, ++i);
+	while (slice_hash(slice_of(name)) % WORKERS != worker);
+}
+
+static int setup(void **state)
+{
+	struct world *world = calloc(1, sizeof(*world));
+	char address[32], text[200], why[RING_WHY_MAX];
+
+	name_for(0, "d%u.test", world->domain, sizeof(world->domain));
+	snprintf(world->list, sizeof(world->list), "b:%s::", world->domain);
+	for (unsigned i = 0; i < ADDRESSES; i++) {
+		name_for(i, "127.0.0.%u:25", address, sizeof(address));
+		snprintf(text, sizeof(text), "domain \"%s\" { route = { \"%s\" } }\n", world->domain, address);
+		world->configs[i] = accepted(text);
+		axes_follow(&world->engine.axes, world->configs[i]);
+	}
+	world->engine.nworkers = WORKERS;
+	for (unsigned i = 0; i < WORKERS; i++) {
+		struct worker *worker = &world->workers[i];
+
+		*worker = (struct worker){.number = i, .engine = &world->engine, .stats = &world->engine.stats};
+		world->engine.workers[i] = worker;
+		assert_int_equal(ring_open(&worker->ring,
+					   &(struct ring_setup){.sockets = 8, .buffers = 8, .buffer_size = 512}, why),
+				 0);
+		worker->scheduler = scheduler_new(
+			&(struct scheduler_setup){.slots = 10, .records = 100, .seed = 1, .site_gone = target_free},
+			worker_now_ms(worker));
+	}
+	*state = world;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *world = *state;
+
+	for (unsigned i = 0; i < WORKERS; i++) {
+		scheduler_free(world->workers[i].scheduler);
+		homes_free(&world->workers[i]);
+		ring_free(world->workers[i].ring);
+	}
+	for (unsigned i = 0; i < ADDRESSES; i++)
+		config_free(world->configs[i]);
+	axes_free(&world->engine.axes);
+	free(world);
+	return 0;
+}
+
+/* From now on the domain leads to a site of that worker; nobody has asked yet. */
+static void lead_to(struct world *world, unsigned worker)
+{
+	for (unsigned i = 0; i < WORKERS; i++)
+		world->workers[i].config = world->configs[worker];
+}
+
+/* Letters arrive. */
+static void turn(struct world *world)
+{
+	for (unsigned i = 0; i < 12; i++)
+		assert_int_equal(ring_turn(world->workers[i % WORKERS].ring, 1), 0);
+}
+
+static void changed(struct world *world)
+{
+	home_changed(&world->workers[0], slice_of(world->list));
+	turn(world);
+}
+
+static void answer(struct world *world)
+{
+	home_renew(&world->workers[1], domain_of(world)); /* asked by the owner, done at home */
+	turn(world);
+}
+
+static bool has(const struct world *world, unsigned worker)
+{
+	return scheduler_domain(world->workers[worker].scheduler, domain_of(world)) != NULL;
+}
+
+static bool has_list(const struct world *world, unsigned worker)
+{
+	return scheduler_list(world->workers[worker].scheduler, slice_of(world->list)) != NULL;
+}
+
+static void a_domain_is_granted_to_its_sites_owner(void **state)
+{
+	struct world *world = *state;
+
+	lead_to(world, 1);
+	changed(world);
+	assert_true(has_list(world, 1));
+	assert_false(has(world, 0));
+}
+
+static void it_moves_when_two_answers_in_a_row_lead_elsewhere(void **state)
+{
+	struct world *world = *state;
+
+	lead_to(world, 1);
+	changed(world);
+	lead_to(world, 0);
+	answer(world);
+	for (unsigned i = 0; i < 3; i++)
+		changed(world); /* that there is mail is no answer */
+	assert_true(has(world, 1));
+	assert_false(has(world, 0));
+	answer(world);
+	assert_false(has(world, 1));
+	assert_true(has_list(world, 0)); /* with the mail that Redis will not tell of again */
+}
+
+static void it_does_not_flutter(void **state)
+{
+	struct world *world = *state;
+
+	lead_to(world, 1);
+	changed(world);
+	for (unsigned i = 0; i < 6; i++) {
+		lead_to(world, i % 2);
+		answer(world);
+		assert_true(has(world, 1));
+	}
+}
+
+/* What is leased is finished first; the home waits for that. */
+static void it_is_granted_anew_when_nothing_of_it_is_left(void **state)
+{
+	struct world *world = *state;
+	struct scheduler *owner = world->workers[1].scheduler;
+
+	lead_to(world, 1);
+	changed(world);
+	struct domain *domain = scheduler_domain(owner, domain_of(world));
+
+	scheduler_hold(owner, domain);
+	lead_to(world, 0);
+	answer(world);
+	answer(world);
+	assert_true(has(world, 1));
+	assert_false(has(world, 0));
+	scheduler_drop(owner, domain);
+	home_released(&world->workers[1], domain_of(world)); /* as delivery.c does when the last of it is settled */
+	turn(world);
+	assert_false(has(world, 1));
+	assert_true(has_list(world, 0));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_domain_is_granted_to_its_sites_owner, setup, teardown),
+		cmocka_unit_test_setup_teardown(it_moves_when_two_answers_in_a_row_lead_elsewhere, setup, teardown),
+		cmocka_unit_test_setup_teardown(it_does_not_flutter, setup, teardown),
+		cmocka_unit_test_setup_teardown(it_is_granted_anew_when_nothing_of_it_is_left, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
