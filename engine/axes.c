@@ -139,6 +139,12 @@ void axes_source_away(struct axes *axes, const struct config_source *source, boo
 		log_info("source %s: %.*s is an address of this machine again", LOG_TEXT(source->name), SLICE_ARG(ip));
 }
 
+bool axes_source_is_away(struct axes *axes, unsigned slot)
+{
+	CHECK(slot < CONFIG_SOURCES_MAX);
+	return atomic_load_explicit(&axes->sources[slot].is_away, memory_order_relaxed);
+}
+
 bool axes_tenant_terms(struct axes *axes, const struct config *config, struct slice tenant, struct tenant_terms *terms)
 {
 	const struct config_tenant *configured = config_tenant_named(config, tenant);

@@ -38,6 +38,7 @@ struct budget *axes_source(struct axes *axes, unsigned slot);
 struct budget *axes_connects(struct axes *axes, unsigned slot);
 /* Its address is not, or is again, on this machine: told once in the log. */
 void axes_source_away(struct axes *axes, const struct config_source *source, bool is_away);
+bool axes_source_is_away(struct axes *axes, unsigned slot);
 /* For the scheduler. False: the configuration says nothing of this tenant. */
 bool axes_tenant_terms(struct axes *axes, const struct config *config, struct slice tenant, struct tenant_terms *terms);
 

@@ -61,7 +61,8 @@ static void limit_totals(struct target *target, const struct limits *limits)
 		     limit_or(limits->total_connections, 0));
 }
 
-/* The part of a source where its pool shares by weight; what its own pool says holds in others too. */
+/* The part of a source where the domain's pool shares by weight. A lane has one weight: where the domain has no pool,
+ * or a job's or tenant's is used, it is that of the first pool that has the source. */
 static unsigned weight_of(const struct config *config, struct slice pool_name, const struct config_source *source)
 {
 	const struct config_pool *own = config_pool_named(config, pool_name);
@@ -218,6 +219,8 @@ static void end_lanes(struct worker *worker)
 			site->lanes[i]->limits.ended = !worker->config->slots[i].is_used;
 			if (site->lanes[i]->limits.ended)
 				delivery_return_lane(worker, site->lanes[i]);
+			else if (axes_source_is_away(&worker->engine->axes, i))
+				site->lanes[i]->rest_until_ms = 0; /* its address may be another one now */
 		}
 	}
 	LIST_EACH (link, &worker->open_conns) {

@@ -173,20 +173,21 @@ static void charge_lane(struct lane *lane, unsigned count, uint64_t now_ms)
 	lane->pass += (uint64_t)count * PASS_SCALE / weight_of(lane);
 }
 
-/* It could take mail of this list too, and has of late: its part is left to it, though it is busy just now. One that
- * does not get on leaves its part to the others. */
+/* It could take mail of this list too. */
 static bool competes(const struct lane *lane, const struct ready *list, uint64_t now_ms)
 {
 	enum lane_wait wait;
 
 	return list->sources >> lane->source & 1 && !lane->held && !lane->limits.ended &&
-	       lane->leased_ms + PATIENCE_MS > now_ms && !lane_is_resting(lane, now_ms) &&
-	       lane_next_ms(lane, &wait, now_ms) == 0 && lane_exchangers_next_ms(lane, now_ms) == 0;
+	       !lane_is_resting(lane, now_ms) && lane_next_ms(lane, &wait, now_ms) == 0 &&
+	       lane_exchangers_next_ms(lane, now_ms) == 0;
 }
 
-/* How many it may lease beside its fellows, so that they share by weight: the lighter one takes less at a time, and
- * waits while it is a lease ahead. */
-static unsigned part_of(const struct lane *lane, const struct ready *list, unsigned count, uint64_t now_ms)
+/* How many it may lease beside its fellows, so that they share by weight: nobody takes all at once, the lighter one
+ * takes less at a time, and waits while it is a lease ahead of one that has taken some of late and is merely busy. One
+ * that does not get on leaves its part to the others. */
+static unsigned part_of(const struct lane *lane, const struct ready *list, unsigned count, bool *is_shared,
+			uint64_t now_ms)
 {
 	const struct site *site = lane->site;
 	unsigned weight = weight_of(lane), heaviest = weight, part;
@@ -197,7 +198,11 @@ static unsigned part_of(const struct lane *lane, const struct ready *list, unsig
 
 		if (other == lane || !competes(other, list, now_ms))
 			continue;
-		least = other->pass < least ? other->pass : least;
+		*is_shared = true;
+		if (count > SHARE_MAX)
+			count = SHARE_MAX;
+		if (other->leased_ms + PATIENCE_MS > now_ms && other->pass < least)
+			least = other->pass;
 		heaviest = weight_of(other) > heaviest ? weight_of(other) : heaviest;
 	}
 	part = count * weight / heaviest;
@@ -236,6 +241,7 @@ static bool next_lease(struct scheduler *scheduler, struct lane *lane, struct ne
 		       uint64_t *wake_ms)
 {
 	enum lane_wait wait = LANE_WAITS_NOTHING;
+	bool is_shared = false;
 	uint64_t early_ms;
 	unsigned count;
 	struct ready *list;
@@ -256,7 +262,7 @@ static bool next_lease(struct scheduler *scheduler, struct lane *lane, struct ne
 		return false;
 	if (count > SHARE_MAX && !fair_is_alone(ready_fair(list)))
 		count = SHARE_MAX;
-	count = part_of(lane, list, count, now_ms);
+	count = part_of(lane, list, count, &is_shared, now_ms);
 	if (count == 0) { /* the others are to have their part first */
 		wait_until(lane, LANE_WAITS_WEIGHT, now_ms + PATIENCE_MS, wake_ms);
 		return false;
@@ -268,7 +274,8 @@ static bool next_lease(struct scheduler *scheduler, struct lane *lane, struct ne
 	}
 	fair_rest(ready_fair(list), list);
 	fair_charge(ready_fair(list), list, count);
-	charge_lane(lane, count, now_ms);
+	if (is_shared) /* what nobody else could have sent is not held against it */
+		charge_lane(lane, count, now_ms);
 	lane->leased_ms = now_ms;
 	lane_prepare(lane);
 	list->leasing = lane;
