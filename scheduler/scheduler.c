@@ -255,6 +255,15 @@ void scheduler_hold_lane(struct scheduler *scheduler, struct lane *lane, bool he
 	book_look(scheduler, lane->site);
 }
 
+void scheduler_untried(struct scheduler *scheduler, struct slice tenant, unsigned recipients)
+{
+	struct map_node *node = map_find(&scheduler->tenants, tenant);
+	struct budget *budget = node ? MAP_OWNER(node, struct tenant, node)->terms.budget : NULL;
+
+	if (budget)
+		budget_give(budget, recipients);
+}
+
 void scheduler_terms(struct scheduler *scheduler)
 {
 	MAP_EACH (node, &scheduler->tenants)

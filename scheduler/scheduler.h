@@ -115,6 +115,8 @@ void scheduler_drop(struct scheduler *scheduler, struct domain *domain);
 void scheduler_hold_list(struct scheduler *scheduler, struct ready *list, bool held);
 /* Nothing is leased, sent or connected on the lane (an operator paused it), or again. */
 void scheduler_hold_lane(struct scheduler *scheduler, struct lane *lane, bool held);
+/* Recipients of that tenant were leased and go back untried: its budget has them again. */
+void scheduler_untried(struct scheduler *scheduler, struct slice tenant, unsigned recipients);
 /* The configuration was read again: tenants' terms and pools are asked for anew. */
 void scheduler_terms(struct scheduler *scheduler);
 /* No new leases and connections (Redis away, drain), or again. */

@@ -393,6 +393,11 @@ static void a_tenants_budget_is_kept_to_the_millisecond(void **state)
 	scheduler_tick(scheduler, NOW_MS + 1004);
 	assert_ptr_equal(next_lease(scheduler, &count, NOW_MS + 1004), list);
 	assert_int_equal(count, 1);
+	scheduler_leased(scheduler, list, 1, 50, NOW_MS + 1004);
+	assert_null(next_lease(scheduler, &count, NOW_MS + 1004));
+	scheduler_untried(scheduler, SLICE("acme"), 1); /* its lane rests: it went back */
+	scheduler_offer(scheduler, SLICE("b:a.example:acme:"), NOW_MS + 1004);
+	assert_ptr_equal(next_lease(scheduler, &count, NOW_MS + 1004), list);
 	scheduler_free(scheduler);
 }
 
