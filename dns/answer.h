@@ -19,6 +19,7 @@
 	X(DNS_A, 1, "A")         \
 	X(DNS_CNAME, 5, "CNAME") \
 	X(DNS_MX, 15, "MX")      \
+	X(DNS_TXT, 16, "TXT")    \
 	X(DNS_AAAA, 28, "AAAA")
 
 enum dns_type {
@@ -48,7 +49,7 @@ struct record {
 	uint16_t preference; /* MX */
 	uint32_t ttl_s;
 	struct slice owner;   /* borrowed from the answer */
-	struct slice target;  /* MX, CNAME: borrowed from the answer */
+	struct slice target;  /* MX, CNAME; of TXT its strings, joined: borrowed from the answer */
 	unsigned char ip[16]; /* A: the first four; AAAA */
 };
 

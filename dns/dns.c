@@ -144,6 +144,11 @@ void dns_unask(struct dns *dns, struct dns_ask *ask)
 	list_remove(&ask->link);
 }
 
+struct resolver *dns_resolver(struct dns *dns)
+{
+	return dns->resolver;
+}
+
 struct dns_counts dns_counts(const struct dns *dns)
 {
 	struct dns_counts counts = *resolver_counts(dns->resolver);

@@ -14,6 +14,7 @@
 #include "ring/ring.h"
 
 struct dns;
+struct resolver;
 
 struct dns_setup {
 	const struct address *servers; /* borrowed during dns_open; at most DNS_SERVERS_MAX; none: 127.0.0.1:53 */
@@ -75,6 +76,8 @@ void dns_free(struct dns *dns);
 void dns_ask(struct dns *dns, struct dns_ask *ask, struct slice domain);
 /* Takes the ask back; its callback will not be called. */
 void dns_unask(struct dns *dns, struct dns_ask *ask);
+/* Who puts its questions: for dns/inquiry.h. */
+struct resolver *dns_resolver(struct dns *dns);
 /* For status and tests. asked: calls of dns_ask; cached: those answered without a packet. coalesced: asks that joined
  * one for the same domain, and questions that joined an equal one in flight. sent: questions put to a server; resent:
  * further tries; over_tcp: repeated over TCP. bad_answers: packets dropped (wrong id, wrong question, garbage). */

@@ -131,6 +131,23 @@ static uint32_t ttl_of(const ldns_rr *rr)
 	return ldns_rr_ttl(rr) > INT32_MAX ? 0 : ldns_rr_ttl(rr);
 }
 
+/* The strings of a TXT, joined: what they say is cut in pieces of 255 bytes at any place (RFC 7208 3.3). */
+static bool record_fill_text(struct reading *reading, struct record *record, const ldns_rr *rr)
+{
+	record->target.ptr = reading->names + reading->names_used;
+	for (size_t i = 0; i < ldns_rr_rd_count(rr); i++) {
+		const ldns_rdf *string = ldns_rr_rdf(rr, i);
+		size_t len = ldns_rdf_size(string) > 0 ? ldns_rdf_size(string) - 1 : 0; /* behind its length */
+
+		if (len > ANSWER_NAMES_MAX - reading->names_used)
+			return false;
+		memcpy(reading->names + reading->names_used, ldns_rdf_data(string) + 1, len);
+		reading->names_used += len;
+		record->target.len += len;
+	}
+	return true;
+}
+
 /* What the type has in its data; false when it is not what the type demands. */
 static bool record_fill(struct reading *reading, struct record *record, const ldns_rr *rr)
 {
@@ -139,6 +156,8 @@ static bool record_fill(struct reading *reading, struct record *record, const ld
 
 	if (!last)
 		return false;
+	if (record->type == DNS_TXT)
+		return record_fill_text(reading, record, rr);
 	if (record->type == DNS_A || record->type == DNS_AAAA) {
 		if (ldns_rdf_size(last) != ip_size)
 			return false;

@@ -148,6 +148,16 @@ static void address_put(struct reply *reply, const struct question *question, st
 		record_put(reply, SECTION_ANSWER, question->type, ttl_s, ip, is_v6 ? 16 : 4);
 }
 
+static void text_put(struct reply *reply, struct slice text, unsigned ttl_s)
+{
+	unsigned char data[256];
+
+	text = slice_head(text, 255);
+	data[0] = (unsigned char)text.len;
+	memcpy(data + 1, text.ptr, text.len);
+	record_put(reply, SECTION_ANSWER, TYPE_TXT, ttl_s, data, 1 + text.len);
+}
+
 static void entry_put(struct reply *reply, const struct question *question, const struct entry *entry, unsigned ttl_s)
 {
 	unsigned char data[NAME_TEXT_MAX + 2];
@@ -162,6 +172,8 @@ static void entry_put(struct reply *reply, const struct question *question, cons
 			record_put(reply, SECTION_ANSWER, TYPE_MX, ttl_s, data, 2 + name_put(data + 2, name, question));
 		else if (entry->type == TYPE_CNAME)
 			record_put(reply, SECTION_ANSWER, TYPE_CNAME, ttl_s, data, name_put(data, name, question));
+		else if (entry->type == TYPE_TXT && question->type == TYPE_TXT)
+			text_put(reply, entry->name, ttl_s);
 		else if (entry->type != TYPE_MX)
 			for (unsigned i = 0; i < entry->naddresses; i++)
 				address_put(reply, question, entry->addresses[i], seed + n - 1, ttl_s);

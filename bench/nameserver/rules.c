@@ -23,6 +23,7 @@ const char rules_help[] =
 	"  mx PREF HOST [ADDR...]   an MX; with addresses, HOST itself is answered for too\n"
 	"  a ADDR... / aaaa ADDR... addresses of the name\n"
 	"  cname NAME               \n"
+	"  txt TEXT                 one string, up to the next item\n"
 	"  nullmx / empty           MX 0 . (RFC 7505) / nothing of any type\n"
 	"  nxdomain servfail refused formerr     that code\n"
 	"  drop / lose PERCENT      no answer / none to that share of the questions\n"
@@ -126,7 +127,9 @@ static void rule_item(struct rule *rule, struct slice item, struct slice text)
 			*flags[i].flag = true;
 			return;
 		}
-	if (slice_is(word, SLICE("nullmx")))
+	if (slice_is(word, SLICE("txt")))
+		rule_entry(rule, TYPE_TXT, text)->name = slice_trim(item);
+	else if (slice_is(word, SLICE("nullmx")))
 		rule_entry(rule, TYPE_MX, text)->name = SLICE(".");
 	else if (slice_is(word, SLICE("delay")))
 		rule->delay_ms = next_number(&item, 60000, text);

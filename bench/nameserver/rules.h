@@ -8,13 +8,13 @@
 
 #include "base/slice.h"
 
-enum { TYPE_A = 1, TYPE_CNAME = 5, TYPE_SOA = 6, TYPE_MX = 15, TYPE_AAAA = 28, TYPE_OPT = 41 };
+enum { TYPE_A = 1, TYPE_CNAME = 5, TYPE_SOA = 6, TYPE_MX = 15, TYPE_TXT = 16, TYPE_AAAA = 28, TYPE_OPT = 41 };
 enum { RULES_MAX = 512, ENTRIES_MAX = 16, ADDRESSES_MAX = 4 };
 
 struct entry {
 	uint16_t type, preference;
 	unsigned times, naddresses;
-	struct slice name, addresses[ADDRESSES_MAX]; /* templates; borrowed from the rule's text */
+	struct slice name, addresses[ADDRESSES_MAX]; /* templates; borrowed from the rule's text. TXT: name is it */
 };
 
 struct rule {
