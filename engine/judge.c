@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TALLIES_MAX = 10000, KEY_MAX = 512 };
+enum { TALLIES_MAX = 10000, KEY_MAX = 512, SLOW_MS = 30 * 60 * 1000 };
 
 struct entry {
 	struct map_node node;
@@ -63,6 +63,20 @@ static bool on_reached(void *who, const struct local_rule *rule)
 	return local_tally_meet(entry->tally, rule, worker_now_ms(hearing->conn->worker));
 }
 
+/* A rule with a rate slows the lane down by that, and not by what would be found out. */
+static struct verdict obey(struct conn *conn, const struct local_rule *rule, const struct heard *heard)
+{
+	struct verdict verdict = local_rule_verdict(rule, heard);
+	uint64_t now_ms = worker_now_ms(conn->worker);
+
+	if (rule->rate_count) {
+		lane_slow(conn->lane, rule->rate_count, rule->rate_period_ms,
+			  now_ms + (rule->for_ms ? rule->for_ms : SLOW_MS));
+		verdict.retry_after_s = 0;
+	}
+	return verdict;
+}
+
 struct verdict judge_hear(void *who, const struct heard *bare)
 {
 	struct conn *conn = who;
@@ -73,7 +87,7 @@ struct verdict judge_hear(void *who, const struct heard *bare)
 
 	heard.provider = conn->lane->site->name;
 	rule = local_rules_find(&worker->config->local, &heard, on_reached, &hearing);
-	return rule ? local_rule_verdict(rule, &heard) : verdict_of(&heard);
+	return rule ? obey(conn, rule, &heard) : verdict_of(&heard);
 }
 
 void judge_free(struct judge *judge)

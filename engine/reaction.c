@@ -129,7 +129,10 @@ void reaction_report(struct conn *conn, const struct tx *tx, struct slice sender
 	if (tally.worst && tally.worst->verdict.action == ACTION_NEVER && ++conn->lane->refusals < NEVER_MAX)
 		return;
 	conn->refused |= tally.reaction >= REACTION_SLOWER;
-	if (tally.reaction != REACTION_NONE)
+	if (tally.reaction == REACTION_SLOWER && lane_is_slowed(conn->lane, worker_now_ms(worker)))
+		exchanger_give(conn->exchanger, tally.slower,
+			       worker_now_ms(worker)); /* how much is an operator's word */
+	else if (tally.reaction != REACTION_NONE)
 		react(conn, &tally, sender);
 	learned_note(conn);
 }

@@ -163,6 +163,8 @@ uint64_t lane_next_ms(const struct lane *lane, enum lane_wait *wait, uint64_t no
 	uint64_t next_ms = 0;
 
 	bind(pace_next_ms(&lane->pace, now_ms), LANE_WAITS_RATE, &next_ms, wait);
+	if (lane_is_slowed(lane, now_ms))
+		bind(pace_next_ms(&lane->slow, now_ms), LANE_WAITS_RATE, &next_ms, wait);
 	for (unsigned i = 0; i < lane->limits.nbudgets; i++)
 		bind(budget_next_ms(lane->limits.budgets[i], now_ms), budget_wait(i), &next_ms, wait);
 	if (lane->limits.warm_up)
@@ -198,6 +200,7 @@ static unsigned take_from_budgets(struct lane *lane, unsigned n, uint64_t now_ms
 static void give_to_own(struct lane *lane, unsigned n)
 {
 	pace_give(&lane->pace, n);
+	pace_give(&lane->slow, n);
 	for (unsigned i = 0; i < lane->limits.nbudgets; i++)
 		budget_give(lane->limits.budgets[i], n);
 	if (lane->limits.warm_up)
@@ -207,7 +210,8 @@ static void give_to_own(struct lane *lane, unsigned n)
 /* From all that is ours, the same. */
 static unsigned take_from_own(struct lane *lane, unsigned n, uint64_t now_ms)
 {
-	unsigned paced = pace_take(&lane->pace, n, now_ms);
+	unsigned slowed = lane_is_slowed(lane, now_ms) ? pace_take(&lane->slow, n, now_ms) : n;
+	unsigned paced = pace_take(&lane->pace, slowed, now_ms);
 	unsigned budgeted = take_from_budgets(lane, paced, now_ms), got = budgeted;
 
 	if (lane->limits.warm_up)
@@ -215,6 +219,7 @@ static unsigned take_from_own(struct lane *lane, unsigned n, uint64_t now_ms)
 	for (unsigned i = 0; i < lane->limits.nbudgets; i++)
 		budget_give(lane->limits.budgets[i], budgeted - got);
 	pace_give(&lane->pace, paced - got);
+	pace_give(&lane->slow, slowed - got);
 	return got;
 }
 
@@ -392,10 +397,24 @@ uint64_t lane_sender_rests_until_ms(const struct lane *lane, struct slice sender
 	return lane->senders ? sender_rests_until_ms(lane->senders, sender, now_ms) : 0;
 }
 
+void lane_slow(struct lane *lane, uint64_t count, uint64_t period_ms, uint64_t until_ms)
+{
+	limit_pace(&lane->slow, count, period_ms, 1);
+	lane->slow_until_ms = until_ms;
+}
+
+bool lane_is_slowed(const struct lane *lane, uint64_t now_ms)
+{
+	return lane->slow_until_ms > now_ms;
+}
+
 uint64_t lane_retry_ms(const struct lane *lane, uint64_t now_ms)
 {
 	uint64_t rest_ms = lane_rests_until_ms(lane, now_ms), next_ms = lane_exchangers_next_ms(lane, now_ms);
+	uint64_t slow_ms = lane_is_slowed(lane, now_ms) ? pace_next_ms(&lane->slow, now_ms) : 0;
 
+	if (next_ms < slow_ms)
+		next_ms = slow_ms;
 	if (next_ms < rest_ms)
 		next_ms = rest_ms;
 	if (next_ms < now_ms + RETRY_MS_MIN)

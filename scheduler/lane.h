@@ -78,6 +78,8 @@ struct lane {
 	unsigned source;   /* index of our source */
 	struct lane_limits limits;
 	struct pace pace, connection_pace;
+	struct pace slow; /* for a while, because a rule of the operator says so */
+	uint64_t slow_until_ms;
 	unsigned connected[LANE_BUDGETS_MAX]; /* connections counted in each budget */
 
 	struct list exchangers; /* owned, best first; empty until it has mail */
@@ -175,5 +177,8 @@ void lane_rest_sender(struct lane *lane, struct slice sender, uint64_t delay_ms,
 uint64_t lane_sender_rests_until_ms(const struct lane *lane, struct slice sender, uint64_t now_ms);
 /* How long a delivery that was refused for the lane's sake, not its own, waits: until mail may go there again. */
 uint64_t lane_retry_ms(const struct lane *lane, uint64_t now_ms);
+/* An operator's rule: at most so many recipients in so long, until then. */
+void lane_slow(struct lane *lane, uint64_t count, uint64_t period_ms, uint64_t until_ms);
+bool lane_is_slowed(const struct lane *lane, uint64_t now_ms);
 /* What the receiver said, for status. */
 void lane_remember_why(struct lane *lane, struct slice why);

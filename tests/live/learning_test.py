@@ -105,12 +105,12 @@ class World:
 
 
 def test_allowance():
-    """40 messages in a second at each of two addresses; 320 messages need three seconds at the least, and the tries."""
+    """40 messages in a second at each of two addresses; 240 messages need two seconds at the least, and the tries."""
     world = World("--messages", "40/1000 sliding counted")
     try:
-        took = world.send("cold", 320, 30)
+        took = world.send("cold", 240, 30)
         cold = world.counts()
-        figure("live-allowance-refused-cold", cold["refused"] / 320, 0.2)
+        figure("live-allowance-refused-cold", cold["refused"] / 240, 0.2)
         figure("live-allowance-seconds-cold", took, 6.0)
         learned = world.until(lambda: [e for e in world.exchangers() if e.get("messages_learned")], 5, "status shows it")
         need(any(20 <= e["messages_learned"] * 1000 / e["window_learned"] <= 44 for e in learned), learned)
@@ -118,11 +118,11 @@ def test_allowance():
         kept = world.redis("HGETALL", "hikyaku:{0}:learned")
         need(len(kept) >= 2 and kept[0].startswith(b"hidden|any|127.0.0.1:"), "written down:", kept)
         world.start()
-        took = world.send("warm", 240, 30)
+        took = world.send("warm", 160, 30)
         warm = world.counts()
-        figure("live-allowance-refused-remembered", (warm["refused"] - cold["refused"]) / 240, 0.1)
+        figure("live-allowance-refused-remembered", (warm["refused"] - cold["refused"]) / 160, 0.1)
         figure("live-allowance-seconds-remembered", took, 5.5)
-        need(warm["messages"] == 560, "all are there, once:", warm)
+        need(warm["messages"] == 400, "all are there, once:", warm)
     finally:
         world.close()
 
@@ -131,9 +131,9 @@ def test_crowd():
     """Three connections at a time at each address."""
     world = World("--connections", "3", "--delay", "20")
     try:
-        world.send("crowd", 600, 30)
+        world.send("crowd", 400, 30)
         counts = world.counts()
-        figure("live-crowd-refused", counts["turned_away"] / (600 + counts["turned_away"]), 0.02)
+        figure("live-crowd-refused", counts["turned_away"] / (400 + counts["turned_away"]), 0.02)
         edges = [e for e in world.exchangers() if e.get("connections_learned")]
         need(edges and all(e["connections_learned"] == 3 for e in edges), edges)
     finally:

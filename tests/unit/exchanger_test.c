@@ -180,12 +180,33 @@ static void all_limits_are_taken_or_none(void **state)
 	assert_int_equal(wait, LANE_WAITS_TOTAL);
 	assert_int_equal(budget_take(&wide, 10, T), 4); /* what was not used is back */
 	lane_give(lane, first, 1, T);
+	exchanger_slower(first, 1, 60000, T);
+	assert_int_equal(lane_take(lane, first, 1, T), 0); /* the exchanger takes none: nothing is used up */
 	assert_int_equal(budget_take(&narrow, 1, T), 1);
 	assert_true(lane_connect(lane, first, T));
 	assert_false(lane_connect(lane, first, T));
 	lane->opening--;
 	lane_disconnect(lane);
 	assert_true(lane_connect(lane, first, T));
+	lane_clear(lane);
+}
+
+static void an_operators_rate_holds_for_its_time(void **state)
+{
+	struct fixture *fixture = fixture_new(10);
+	struct lane *lane = &fixture->lane;
+	struct exchanger *first = named(lane, "10.0.0.1:25");
+	enum lane_wait wait = LANE_WAITS_NOTHING;
+
+	(void)state;
+	lane_slow(lane, 1, 60000, T + 1800000);
+	assert_int_equal(lane_take(lane, first, 5, T), 1);
+	assert_int_equal(lane_next_ms(lane, &wait, T), T + 60000);
+	assert_int_equal(wait, LANE_WAITS_RATE);
+	assert_int_equal(lane_retry_ms(lane, T), 60000);
+	lane_give(lane, first, 1, T);
+	assert_int_equal(lane_take(lane, first, 5, T), 1);
+	assert_int_equal(lane_take(lane, first, 5, T + 1800000), 5);
 	lane_clear(lane);
 }
 
@@ -277,6 +298,7 @@ int main(void)
 		cmocka_unit_test(what_is_known_stays_when_routes_change),
 		cmocka_unit_test(a_connection_is_kept_for_transactional_mail),
 		cmocka_unit_test(all_limits_are_taken_or_none),
+		cmocka_unit_test(an_operators_rate_holds_for_its_time),
 		cmocka_unit_test(crowds_find_their_edge),
 		cmocka_unit_test(a_receiver_that_is_not_learned_from_rests),
 		cmocka_unit_test(senders_rest_apart),
