@@ -105,6 +105,13 @@ static void react(struct conn *conn, const struct tally *tally, struct slice sen
 	scheduler_report(worker->scheduler, lane, &report, now_ms);
 }
 
+/* An operator's rule has said at what rate the lane goes on: it neither learns one nor rests, whatever the category. */
+static bool is_ruled(const struct lane *lane, const struct tally *tally, uint64_t now_ms)
+{
+	return lane_is_slowed(lane, now_ms) && tally->worst->verdict.action == ACTION_SLOWER &&
+	       (tally->reaction == REACTION_SLOWER || tally->reaction == REACTION_LANE_RESTS);
+}
+
 void reaction_report(struct conn *conn, const struct tx *tx, struct slice sender)
 {
 	struct worker *worker = conn->worker;
@@ -129,7 +136,7 @@ void reaction_report(struct conn *conn, const struct tx *tx, struct slice sender
 	if (tally.worst && tally.worst->verdict.action == ACTION_NEVER && ++conn->lane->refusals < NEVER_MAX)
 		return;
 	conn->refused |= tally.reaction >= REACTION_SLOWER;
-	if (tally.reaction == REACTION_SLOWER && lane_is_slowed(conn->lane, worker_now_ms(worker)))
+	if (tally.worst && is_ruled(conn->lane, &tally, worker_now_ms(worker)))
 		exchanger_give(conn->exchanger, tally.slower,
 			       worker_now_ms(worker)); /* how much is an operator's word */
 	else if (tally.reaction != REACTION_NONE)

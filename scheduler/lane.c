@@ -158,13 +158,21 @@ static enum lane_wait budget_wait(unsigned i)
 	return i == 0 ? LANE_WAITS_SOURCE : LANE_WAITS_TOTAL;
 }
 
+/* When a rule's rate lets the next one go, or is over. */
+static uint64_t slow_next_ms(const struct lane *lane, uint64_t now_ms)
+{
+	uint64_t next_ms = pace_next_ms(&lane->slow, now_ms);
+
+	return next_ms < lane->slow_until_ms ? next_ms : lane->slow_until_ms;
+}
+
 uint64_t lane_next_ms(const struct lane *lane, enum lane_wait *wait, uint64_t now_ms)
 {
 	uint64_t next_ms = 0;
 
 	bind(pace_next_ms(&lane->pace, now_ms), LANE_WAITS_RATE, &next_ms, wait);
 	if (lane_is_slowed(lane, now_ms))
-		bind(pace_next_ms(&lane->slow, now_ms), LANE_WAITS_RATE, &next_ms, wait);
+		bind(slow_next_ms(lane, now_ms), LANE_WAITS_RATE, &next_ms, wait);
 	for (unsigned i = 0; i < lane->limits.nbudgets; i++)
 		bind(budget_next_ms(lane->limits.budgets[i], now_ms), budget_wait(i), &next_ms, wait);
 	if (lane->limits.warm_up)
@@ -411,7 +419,7 @@ bool lane_is_slowed(const struct lane *lane, uint64_t now_ms)
 uint64_t lane_retry_ms(const struct lane *lane, uint64_t now_ms)
 {
 	uint64_t rest_ms = lane_rests_until_ms(lane, now_ms), next_ms = lane_exchangers_next_ms(lane, now_ms);
-	uint64_t slow_ms = lane_is_slowed(lane, now_ms) ? pace_next_ms(&lane->slow, now_ms) : 0;
+	uint64_t slow_ms = lane_is_slowed(lane, now_ms) ? slow_next_ms(lane, now_ms) : 0;
 
 	if (next_ms < slow_ms)
 		next_ms = slow_ms;

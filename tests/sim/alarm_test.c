@@ -32,6 +32,7 @@ static struct scene {
 	bool unknown[PEOPLE_MAX]; /* really */
 	unsigned npeople;
 	bool knows_nobody; /* the giant, at the moment */
+	bool is_busy;	   /* ... and says 450 */
 	bool no_domain;	   /* the DNS says so of all it is asked about */
 	unsigned asked;	   /* recipients the giant was asked about */
 } scene;
@@ -42,6 +43,8 @@ static enum receiver_word on_giant_asked(void *who, unsigned number)
 {
 	(void)who;
 	scene.asked++;
+	if (scene.is_busy)
+		return RECEIVER_LATER;
 	return scene.knows_nobody || scene.unknown[number] ? RECEIVER_NEVER : RECEIVER_TAKES;
 }
 
@@ -431,6 +434,30 @@ static void test_good_campaign(void **state)
 	end();
 }
 
+/* An operator's rule slows the lane down to its rate for its time, after it was met often enough; then it is over. */
+static void test_rule_slows_down(void **state)
+{
+	unsigned asked;
+
+	(void)state;
+	begin(97,
+	      "domain \"*\" { recipients-per-message = 1 }\nrule \"busy\" { match = '^450 of RCPT'  action = slower\n"
+	      "rate = 1/m  for = 10m  after = \"3/1h\"  category = reputation }\n");
+	scene.is_busy = true;
+	add("giant.test", 200, 0);
+	live(10000);
+	asked = scene.asked;
+	assert_in_range(asked, 3, 60); /* what was in dialogue already */
+	live(300000);
+	assert_in_range(scene.asked - asked, 4, 6);
+	scene.is_busy = false;
+	live(240000);
+	assert_in_range(ended("delivered"), 2, 5);
+	live(4 * 3600000);
+	assert_int_equal(ended("delivered"), 200);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -438,7 +465,8 @@ int main(void)
 		cmocka_unit_test(test_as_usual),	   cmocka_unit_test(test_believed_in_the_end),
 		cmocka_unit_test(test_no_domain),	   cmocka_unit_test(test_no_domain_anywhere),
 		cmocka_unit_test(test_a_dead_domain),	   cmocka_unit_test(test_drained),
-		cmocka_unit_test(test_bad_campaign),	   cmocka_unit_test(test_good_campaign),
+		cmocka_unit_test(test_rule_slows_down),	   cmocka_unit_test(test_bad_campaign),
+		cmocka_unit_test(test_good_campaign),
 	};
 	char command[128];
 
