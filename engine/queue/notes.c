@@ -19,9 +19,13 @@ static void on_written(struct errand *errand, const struct redisReply *reply)
 	if (reply && resp_error(reply) != RESP_FINE)
 		log_warning("writing down what happened: Redis answers \"%s\"; it is left out",
 			    LOG_TEXT(resp_text(reply)));
-	note->notes->under_way--;
+	struct notes *notes = note->notes;
+
+	notes->under_way--;
 	outbuf_free(&errand->words);
 	free(note);
+	if (reply)
+		notes->written(notes);
 }
 
 /* NULL when too many are under way: Redis is away, and will not want to hear of all of them. */
@@ -39,9 +43,10 @@ static struct errand *note_begin(struct notes *notes)
 	return &note->errand;
 }
 
-void notes_open(struct notes *notes, struct errands *errands, const struct shard *shard, struct slice prefix)
+void notes_open(struct notes *notes, struct errands *errands, const struct shard *shard, struct slice prefix,
+		void (*written)(struct notes *notes))
 {
-	*notes = (struct notes){.errands = errands, .shard = shard, .prefix = prefix};
+	*notes = (struct notes){.errands = errands, .shard = shard, .prefix = prefix, .written = written};
 }
 
 void notes_free(struct notes *notes)

@@ -18,9 +18,11 @@ struct notes {
 	struct slice prefix;
 	struct outbuf words; /* owned: scratch */
 	unsigned under_way;
+	void (*written)(struct notes *notes); /* after each answer: it may have been the last that was waited for */
 };
 
-void notes_open(struct notes *notes, struct errands *errands, const struct shard *shard, struct slice prefix);
+void notes_open(struct notes *notes, struct errands *errands, const struct shard *shard, struct slice prefix,
+		void (*written)(struct notes *notes));
 /* After errands_end. */
 void notes_free(struct notes *notes);
 /* More notes than that are dropped until some have been answered. */

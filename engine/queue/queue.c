@@ -257,6 +257,11 @@ static void on_settled(struct settle *settle, bool fenced)
 	leave_if_over(queue);
 }
 
+static void on_note(struct notes *notes)
+{
+	leave_if_over(LIST_OWNER(notes, struct queue, notes));
+}
+
 struct notes *queue_notes(struct queue *queue)
 {
 	return &queue->notes;
@@ -391,10 +396,7 @@ struct queue *queue_open(struct ring *ring, const struct queue_setup *setup, con
 	struct queue *queue = calloc(1, sizeof(*queue));
 
 	CHECK(queue != NULL);
-	queue->ring = ring;
-	queue->setup = *setup;
-	queue->owner = *owner;
-	queue->away = true;
+	*queue = (struct queue){.ring = ring, .setup = *setup, .owner = *owner, .away = true};
 	outbuf_printf(&queue->base, "%.*s:{%u}", SLICE_ARG(setup->prefix), setup->shard);
 	outbuf_printf(&queue->probe, "%.*s:{%u}:probe", SLICE_ARG(setup->prefix), setup->shard);
 	queue->shard = (struct shard){outbuf_slice(&queue->base), setup->instance, setup->epoch};
@@ -403,13 +405,12 @@ struct queue *queue_open(struct ring *ring, const struct queue_setup *setup, con
 	timer_init(&queue->timer, on_timer);
 	timer_init(&queue->deadline, on_deadline);
 	list_init(&queue->resting);
-	struct redis_setup redis_setup = {.server = setup->server, .probe = outbuf_slice(&queue->probe)};
-
-	queue->redis = redis_open(ring, &redis_setup, &(struct redis_owner){on_up, on_down, on_broken, queue});
+	queue->redis = redis_open(ring, &(struct redis_setup){setup->server, outbuf_slice(&queue->probe), 0},
+				  &(struct redis_owner){on_up, on_down, on_broken, queue});
 	errands_init(&queue->errands, ring, queue->redis);
 	settle_open(&queue->settle, ring, &queue->errands, &queue->shard, on_settled);
 	queue->settle.acknowledged = on_acknowledged;
-	notes_open(&queue->notes, &queue->errands, &queue->shard, queue->setup.prefix);
+	notes_open(&queue->notes, &queue->errands, &queue->shard, queue->setup.prefix, on_note);
 	return queue;
 }
 
