@@ -148,6 +148,8 @@ void outcome_settle(struct delivery *delivery, const struct outcome *outcome, co
 		return;
 	}
 	watch_meet(delivery, outcome);
+	if (outcome->verdict.action != ACTION_DELIVERED)
+		delivery->worker->refusals[outcome->verdict.category]++;
 	switch (outcome->verdict.action) {
 	case ACTION_DELIVERED:
 		stat_add(stats, STAT_DELIVERED, 1);

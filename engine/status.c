@@ -88,6 +88,17 @@ static void write_site(struct outbuf *out, const struct site *site, const struct
 	outbuf_add(out, SLICE("]}"));
 }
 
+/* Why recipients of this worker were not accepted, since its start, and how many verdicts the breaker holds. */
+static void write_refusals(struct outbuf *out, const struct worker *worker)
+{
+	outbuf_json_raw(out, "refusals", SLICE("{"));
+	for (unsigned i = CATEGORY_NONE + 1; i < CATEGORY_COUNT; i++)
+		if (worker->refusals[i])
+			outbuf_json_number(out, category_name((enum category)i), worker->refusals[i]);
+	outbuf_byte(out, '}');
+	outbuf_json_number(out, "held_verdicts", worker->breaker.held);
+}
+
 void status_write(struct outbuf *out, const struct worker *worker)
 {
 	const struct map *sites = scheduler_sites(worker->scheduler);
@@ -102,6 +113,7 @@ void status_write(struct outbuf *out, const struct worker *worker)
 					      : SLICE("running"));
 	outbuf_json_number(out, "sites_total", sites->count);
 	outbuf_json_number(out, "unsettled", queue_unsettled(worker->queue));
+	write_refusals(out, worker);
 	if (worker->number == 0) /* the counters are the engine's, not one worker's */
 		for (unsigned i = 0; i < STAT_COUNT; i++)
 			outbuf_json_number(out, stat_name((enum stat)i), stat_read(worker->stats, (enum stat)i));

@@ -37,9 +37,10 @@ struct worker {
 	struct outbuf event, settled; /* scratch for one settlement */
 	struct lease_want wants[LEASE_LISTS_MAX];
 	unsigned nwants, nrecords;
-	unsigned nasked;	      /* records asked for and not come yet */
-	uint64_t events, connections; /* numbers given so far */
-	struct timer second;	      /* once a second: status and ageing */
+	unsigned nasked;		   /* records asked for and not come yet */
+	uint64_t events, connections;	   /* numbers given so far */
+	uint64_t refusals[CATEGORY_COUNT]; /* recipients that were not accepted, by why, for status */
+	struct timer second;		   /* once a second: status and ageing */
 	bool redis_away, fenced, draining, closing_queue, queue_closed;
 	atomic_bool is_over;	/* its thread has ended */
 	atomic_bool is_running; /* its ring may be woken */

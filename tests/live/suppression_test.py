@@ -82,6 +82,8 @@ def test_engine(world):
                                                   if one["suppressed"]])[0]
     need(entry["reason"] == "invalid-recipient" and entry["by"] == "verdict" and entry["tenant"] == "", entry)
     need(abs(entry["until"] - entry["since"] - 180 * 86400000) < 5000, entry)
+    until("status counts it", lambda: [worker for worker in json.loads(world.run("status", "--json").stdout)["workers"]
+                                       if worker["refusals"].get("invalid-recipient") == 1])
     said = len(world.receiver.lines)
     second = send(world, "s2", "GONE@a.test", "ann@a.test", tenant="acme")
     need(second == {"GONE@a.test": "suppressed", "ann@a.test": "delivered"}, second)
