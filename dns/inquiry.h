@@ -2,10 +2,10 @@
  * under which domains publish their policies, the address of a host that is no MX.
  *
  *     ask->inquiry.answered = on_text;
- *     inquiry_begin(&ask->inquiry, dns, SLICE("_mta-sts.a.example"), DNS_TXT);
+ *     inquiry_begin(&ask->inquiry, dns, SLICE("_mta-sts.a.example"), INQUIRY_TEXT);
  *     static void on_text(struct inquiry *inquiry)
  *     {
- *             if (inquiry->followed == FOLLOWED_FOUND) n = inquiry_texts(inquiry, texts, 8);
+ *             n = inquiry_texts(inquiry, texts, 8);
  *             inquiry_end(inquiry);
  *     }
  *
@@ -14,26 +14,21 @@
 #pragma once
 
 #include "dns/dns.h"
-#include "dns/resolver.h"
+
+enum inquiry_kind { INQUIRY_TEXT, INQUIRY_IPV4, INQUIRY_IPV6 };
 
 struct inquiry {
 	void (*answered)(struct inquiry *inquiry); /* set before inquiry_begin */
-	/* For answered: */
-	enum followed followed;
-	struct answer *answer; /* counted; NULL: the name is none that could be asked for */
 	/* Its own. */
-	struct query query;
-	struct resolver *resolver; /* parent's; NULL: not begun, or over */
-	enum dns_type type;
-	struct name_chain chain;
-	char room[DNS_NAME_MAX];
+	enum inquiry_kind kind;
+	struct inquiry_way *way; /* owned; NULL: not begun, or over */
 };
 
 /* The name in lower case; it is copied. */
-void inquiry_begin(struct inquiry *inquiry, struct dns *dns, struct slice name, enum dns_type type);
+void inquiry_begin(struct inquiry *inquiry, struct dns *dns, struct slice name, enum inquiry_kind kind);
 /* Gives the answer back, or takes the question back. May be called more than once. */
 void inquiry_end(struct inquiry *inquiry);
-/* The texts that were found, each of its strings joined: borrowed from the answer. How many, at most max. */
+/* The texts that were found, each of its strings joined: borrowed until inquiry_end. How many, at most max. */
 unsigned inquiry_texts(const struct inquiry *inquiry, struct slice *texts, unsigned max);
 /* The addresses that were found, with this port. How many, at most max. */
 unsigned inquiry_addresses(const struct inquiry *inquiry, struct address *addresses, unsigned max, uint16_t port);

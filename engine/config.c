@@ -31,6 +31,7 @@ struct limits limits_unset(void)
 		.jitter_percent = LIMIT_UNSET,
 		.burst = LIMIT_UNSET,
 		.learning = LIMIT_UNSET,
+		.sts = LIMIT_UNSET,
 		.reserved = LIMIT_UNSET,
 	};
 

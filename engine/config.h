@@ -65,6 +65,7 @@ struct limits {
 	int connections, messages_per_connection, recipients_per_message, window, total_connections, reserved;
 	struct rate rate, connection_rate, total_rate;
 	int tls; /* enum tls_policy, or LIMIT_UNSET */
+	int sts; /* 0, 1, or LIMIT_UNSET */
 	struct slice pool;
 	struct retry_schedule retry;
 	uint64_t expires_after_ms;

@@ -50,6 +50,8 @@ const struct config_key config_keys[] = {
 	 "How the connection must be protected: opportunistic takes TLS where it is offered, required does not go "
 	 "without, verified wants a certificate for the name of the host.",
 	 "opportunistic", WORDS("none opportunistic required verified dane")},
+	{"sts", IN(SITE) | IN(DOMAIN), 0, KIND_WORD, LIMIT(sts),
+	 "Ask whether the domain has an MTA-STS policy (RFC 8461), and do as it says.", "true", WORDS("false true")},
 	{"pool", IN(SITE) | IN(DOMAIN), 0, KIND_TEXT, LIMIT(pool),
 	 "The pool of sources that sends; a job's or its tenant's comes before it.", NULL, UNBOUND},
 	{"retry", LANE, 0, KIND_SCHEDULE, LIMIT(retry),

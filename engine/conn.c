@@ -4,6 +4,7 @@
 #include "conn.h"
 
 #include "approach.h"
+#include "policies.h"
 #include "protection.h"
 #include "target.h"
 
@@ -356,8 +357,14 @@ static void conn_turn(struct conn *conn)
 		return;
 	if (!worker_may_send(worker))
 		session_abandon(&conn->session);
-	if (!conn->opened && session_is_ready(&conn->session))
+	if (!conn->opened && session_is_ready(&conn->session)) {
+		if (policies_pass_on(conn)) {
+			session_abandon(&conn->session);
+			conn_close(conn);
+			return;
+		}
 		conn_set_opened(conn);
+	}
 	conn_exchange(conn);
 	if (conn->ntransactions == 0 && (worker->draining || lane_is_resting(conn->lane, worker_now_ms(worker))))
 		session_quit(&conn->session, worker_now_ms(worker));

@@ -8,6 +8,7 @@
 #include "event_log.h"
 #include "intake.h"
 #include "start.h"
+#include "sts.h"
 #include "worker.h"
 
 #include "base/check.h"
@@ -219,6 +220,7 @@ static int run(struct running *running, struct config *config)
 	watch(running);
 	for (unsigned i = 0; i < running->start.engine.nworkers; i++)
 		pthread_join(running->threads[i], NULL);
+	sts_stop(running->start.engine.sts);
 	for (unsigned i = 0; i < running->start.engine.nworkers; i++)
 		worker_close(&running->workers[i]); /* only now: no worker sends letters to another any more */
 	return running->failed ? 1 : 0;

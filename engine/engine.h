@@ -16,6 +16,7 @@
 
 enum { WORKERS_MAX = 64 };
 
+struct sts;
 struct worker;
 
 struct engine {
@@ -27,6 +28,7 @@ struct engine {
 	struct keeper *keeper;
 	struct controls *controls;   /* NULL: nobody controls (tests/sim) */
 	struct directory *directory; /* NULL: nobody asks for it */
+	struct sts *sts;	     /* NULL: no MTA-STS */
 	struct slice instance;
 	const char *state_path;
 	uint64_t epoch;

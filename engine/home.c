@@ -3,6 +3,8 @@
 #include "home.h"
 
 #include "delivery.h"
+#include "policies.h"
+#include "sts_ask.h"
 
 #include "base/check.h"
 #include "dns/routes.h"
@@ -22,7 +24,9 @@ struct home {
 	struct slice name;     /* owned */
 	struct worker *worker; /* parent */
 	struct dns_ask ask;
-	bool asking;
+	struct sts_ask policy_ask;
+	bool asking;		   /* the one or the other */
+	struct sts_policy *policy; /* counted: by MTA-STS; NULL: none */
 	enum grant grant;
 	unsigned owner;	       /* worker number, while not NOWHERE */
 	unsigned other_site;   /* answers in a row that led to another owner */
@@ -43,6 +47,7 @@ struct letter {
 	struct worker *to, *from;
 	enum letter_kind kind;
 	struct routes *routes;	   /* GRANT: owned by the letter */
+	struct sts_policy *policy; /* ... counted; NULL: none */
 	struct slice domain, list; /* of the same memory; list may be empty */
 };
 
@@ -54,7 +59,7 @@ static void on_letter(struct message_to_ring *message)
 }
 
 static void letter_send(struct worker *from, unsigned to, enum letter_kind kind, struct slice domain, struct slice list,
-			const struct routes *routes)
+			const struct home *known)
 {
 	struct letter *letter = malloc(sizeof(*letter) + domain.len + list.len);
 	char *bytes = (char *)(letter + 1);
@@ -64,7 +69,8 @@ static void letter_send(struct worker *from, unsigned to, enum letter_kind kind,
 				  .to = from->engine->workers[to],
 				  .from = from,
 				  .kind = kind,
-				  .routes = routes ? routes_make(routes) : NULL,
+				  .routes = known ? routes_make(known->routes) : NULL,
+				  .policy = known ? sts_policy_keep(known->policy) : NULL,
 				  .domain = {bytes, domain.len},
 				  .list = {bytes + domain.len, list.len}};
 	memcpy(bytes, domain.ptr, domain.len);
@@ -100,9 +106,10 @@ static void letter_open(struct letter *letter)
 
 	switch (letter->kind) {
 	case LETTER_GRANT:
-		if (letter->list.len || scheduler_domain(worker->scheduler, letter->domain))
+		if (letter->list.len || scheduler_domain(worker->scheduler, letter->domain)) {
+			policies_note(worker, letter->domain, sts_policy_keep(letter->policy));
 			delivery_routed(worker, letter->domain, letter->routes);
-		else
+		} else
 			routes_free(letter->routes);
 		if (letter->list.len)
 			scheduler_offer(worker->scheduler, letter->list, worker_now_ms(worker));
@@ -112,6 +119,7 @@ static void letter_open(struct letter *letter)
 	case LETTER_WAITS: home_waits(worker, letter->domain, letter->list); break;
 	case LETTER_RELEASED: home_released(worker, letter->domain); break;
 	}
+	sts_policy_free(letter->policy);
 	free(letter);
 }
 
@@ -138,16 +146,22 @@ static unsigned owner_of(struct home *home)
 	return owner;
 }
 
+/* The letter that grants it, with what is known of it now. */
+static void grant_list(const struct home *home, struct slice list)
+{
+	letter_send(home->worker, home->owner, LETTER_GRANT, home->name, list, home);
+}
+
 static void grant(struct home *home)
 {
 	struct list *link;
 
 	if (list_is_empty(&home->waiting)) /* a renewal: the owner is told what has changed */
-		letter_send(home->worker, home->owner, LETTER_GRANT, home->name, SLICE_NONE, home->routes);
+		grant_list(home, SLICE_NONE);
 	while ((link = list_pop(&home->waiting))) {
 		struct waiting *waiting = LIST_OWNER(link, struct waiting, link);
 
-		letter_send(home->worker, home->owner, LETTER_GRANT, home->name, waiting->list, home->routes);
+		grant_list(home, waiting->list);
 		free(waiting);
 	}
 }
@@ -182,17 +196,47 @@ static void count_answer(struct home *home)
 		home->other_site++;
 }
 
-static void on_routes(struct dns_ask *ask, struct routes *routes)
+static void on_policy(struct sts_ask *ask, struct sts_policy *policy)
 {
-	struct home *home = LIST_OWNER(ask, struct home, ask);
+	struct home *home = LIST_OWNER(ask, struct home, policy_ask);
 
 	home->asking = false;
+	sts_policy_free(home->policy);
+	home->policy = policy;
+	count_answer(home);
+	home_settle(home);
+}
+
+/* Routes of the configuration have no policy, and who wants no TLS wants none. */
+static bool has_policy(const struct home *home)
+{
+	const struct config *config = home->worker->config;
+	const struct routes *routes = home->routes;
+
+	if (!home->worker->engine->sts || routes->result != ROUTES_FOUND)
+		return false;
+	const struct config_site *site = config_site_of(config, home->name, routes->hosts, routes->nhosts);
+	struct limits limits = config_limits(config, home->name, site ? site->name : SLICE_NONE, SLICE_NONE, NULL);
+
+	return limits.sts != 0 && limits.tls != TLS_NONE;
+}
+
+static void home_answered(struct home *home, struct routes *routes, bool fixed)
+{
 	if (home->routes)
 		routes_free(home->routes);
 	home->routes = routes;
 	stat_add(home->worker->stats, STAT_RESOLVED, 1);
-	count_answer(home);
-	home_settle(home);
+	home->policy_ask.answered = on_policy;
+	if (!fixed && has_policy(home))
+		sts_ask(home->worker, &home->policy_ask, home->name);
+	else
+		on_policy(&home->policy_ask, NULL);
+}
+
+static void on_routes(struct dns_ask *ask, struct routes *routes)
+{
+	home_answered(LIST_OWNER(ask, struct home, ask), routes, false);
 }
 
 static void home_ask(struct home *home)
@@ -203,7 +247,7 @@ static void home_ask(struct home *home)
 		return;
 	if (fixed) {
 		home->asking = true;
-		on_routes(&home->ask, fixed);
+		home_answered(home, fixed, true);
 		return;
 	}
 	home->asking = true;
@@ -301,6 +345,7 @@ static void home_free(struct home *home)
 		free(LIST_OWNER(link, struct waiting, link));
 	if (home->routes)
 		routes_free(home->routes);
+	sts_policy_free(home->policy);
 	free((char *)home->name.ptr);
 	free(home);
 }

@@ -4,6 +4,7 @@
 #include "protection.h"
 
 #include "conn.h"
+#include "policies.h"
 #include "target.h"
 
 #include "base/check.h"
@@ -90,6 +91,8 @@ void protection_write(const struct conn *conn, char text[PROTECTION_TEXT_MAX])
 
 bool protection_suffices(const struct conn *conn, const struct delivery *delivery)
 {
+	if (!policies_allow(conn, delivery->domain))
+		return false;
 	return protection_of(conn) >= delivery->domain->protection;
 }
 
@@ -110,6 +113,11 @@ struct outcome protection_refusal(const struct conn *conn, const struct delivery
 			 SLICE_ARG(conn_mx(conn)), peer ? "TLS, but " : "none", peer ? peer->why : "",
 			 peer && !peer->why[0] ? "its certificate is vouched for by other means" : "");
 
+	if (!policies_allow(conn, delivery->domain)) {
+		outcome.verdict.rule = "sts";
+		outcome.text = policies_refusal(conn, delivery->domain, room);
+		return outcome;
+	}
 	outcome.text = (struct slice){room, n < PROTECTION_WHY_MAX ? (size_t)n : PROTECTION_WHY_MAX - 1};
 	return outcome;
 }

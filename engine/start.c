@@ -6,6 +6,7 @@
 #include "directory.h"
 #include "event_log.h"
 #include "intake.h"
+#include "sts.h"
 #include "underway.h"
 
 #include "base/log.h"
@@ -146,6 +147,9 @@ bool start_memory(struct start *start)
 	bool ok = redis && warm_ups_read(&start->engine.warm_ups, redis, prefix) &&
 		  learned_read(&start->engine.learned, redis, prefix, wall_ms());
 
+	start->engine.sts = ok ? sts_start() : NULL;
+	ok = ok && start->engine.sts && sts_read(start->engine.sts, redis, prefix);
+
 	if (redis && !ok)
 		redis_sync_why(redis, NULL, why);
 	if (redis)
@@ -194,5 +198,6 @@ void start_undo(struct start *start)
 	axes_free(&start->engine.axes);
 	warm_ups_free(&start->engine.warm_ups);
 	learned_free(&start->engine.learned);
+	sts_free(start->engine.sts);
 	outbuf_free(&start->begun);
 }

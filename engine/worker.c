@@ -8,7 +8,9 @@
 #include "home.h"
 #include "host.h"
 #include "mailing.h"
+#include "policies.h"
 #include "status.h"
+#include "sts_ask.h"
 #include "target.h"
 #include "transaction.h"
 #include "underway.h"
@@ -54,6 +56,7 @@ static void write_memory(struct worker *worker, bool last)
 
 	warm_ups_write(&worker->engine->warm_ups, notes);
 	learned_write(&worker->engine->learned, notes, worker_wall_ms(worker), last);
+	sts_write(worker->engine->sts, notes);
 }
 
 static void on_second(struct timer *timer, uint64_t now_ms)
@@ -73,6 +76,7 @@ static void on_second(struct timer *timer, uint64_t now_ms)
 	if (now_ms / 1000 % 60 == 0) {
 		hosts_age(worker, now_ms);
 		homes_age(worker, now_ms);
+		policies_age(worker);
 	}
 	ring_timer(worker->ring, timer, now_ms + 1000);
 }
@@ -118,6 +122,7 @@ bool worker_open(struct worker *worker)
 	pool_init(&worker->deliveries, sizeof(struct delivery), RECORDS_MAX * 4);
 	list_init(&worker->idle_mailings);
 	list_init(&worker->open_conns);
+	list_init(&worker->sts_questions);
 	worker->dns = dns_open(worker->ring, &(struct dns_setup){
 						     .servers = config->dns.servers,
 						     .nservers = config->dns.nservers,
@@ -160,7 +165,9 @@ void worker_close(struct worker *worker)
 	ring_timer_stop(worker->ring, &worker->second);
 	scheduler_free(worker->scheduler);
 	mailings_free(worker);
+	sts_asks_free(worker);
 	homes_free(worker);
+	policies_free(worker);
 	hosts_free(worker);
 	queue_free(worker->queue);
 	dns_free(worker->dns);

@@ -32,6 +32,8 @@ struct worker {
 	struct outbuf plain; /* scratch: what a TLS record says */
 	struct pool conns, transactions, deliveries;
 	struct map mailings, bodies, hosts, homes;
+	struct map policies;	      /* what domains ask for by MTA-STS (policies.h) */
+	struct list sts_questions;    /* under way (sts_ask.h) */
 	struct list open_conns;	      /* all connections, whatever their state */
 	struct list idle_mailings;    /* those nobody uses, the longest unused first */
 	struct outbuf event, settled; /* scratch for one settlement */

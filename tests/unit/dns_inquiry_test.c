@@ -89,10 +89,10 @@ static void on_answered(struct inquiry *inquiry)
 	LIST_OWNER(inquiry, struct asking, inquiry)->nanswers++;
 }
 
-static void ask(struct asking *asking, const char *name, enum dns_type type)
+static void ask(struct asking *asking, const char *name, enum inquiry_kind kind)
 {
 	*asking = (struct asking){.inquiry.answered = on_answered};
-	inquiry_begin(&asking->inquiry, dns, slice_of(name), type);
+	inquiry_begin(&asking->inquiry, dns, slice_of(name), kind);
 	for (int i = 0; i < TURNS_MAX && asking->nanswers == 0; i++)
 		turn();
 	assert_int_equal(asking->nanswers, 1);
@@ -133,8 +133,7 @@ static void strings_are_joined(void **state)
 	struct slice texts[4];
 
 	(void)state;
-	ask(&asking, "text.example", DNS_TXT);
-	assert_int_equal(asking.inquiry.followed, FOLLOWED_FOUND);
+	ask(&asking, "text.example", INQUIRY_TEXT);
 	assert_int_equal(inquiry_texts(&asking.inquiry, texts, 1), 1);
 	assert_int_equal(inquiry_texts(&asking.inquiry, texts, 4), 2);
 	assert_true(slice_is(texts[0], SLICE("v=STSv1; id")));
@@ -151,13 +150,12 @@ static void cnames_are_followed(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		ask(&asking, names[i], DNS_TXT);
-		assert_int_equal(asking.inquiry.followed, FOLLOWED_FOUND);
+		ask(&asking, names[i], INQUIRY_TEXT);
 		assert_int_equal(inquiry_texts(&asking.inquiry, texts, 4), 2);
 		inquiry_end(&asking.inquiry);
 	}
 	assert_int_equal(nheard, 3);
-	ask(&asking, "far.example", DNS_TXT); /* from the cache, both */
+	ask(&asking, "far.example", INQUIRY_TEXT); /* from the cache, both */
 	assert_int_equal(inquiry_texts(&asking.inquiry, texts, 4), 2);
 	inquiry_end(&asking.inquiry);
 	assert_int_equal(nheard, 3);
@@ -170,7 +168,7 @@ static void addresses_have_the_port(void **state)
 	char text[ADDRESS_TEXT_MAX];
 
 	(void)state;
-	ask(&asking, "text.example", DNS_A);
+	ask(&asking, "text.example", INQUIRY_IPV4);
 	assert_int_equal(inquiry_addresses(&asking.inquiry, found, 2, 8443), 1);
 	assert_true(slice_is(address_text(&found[0], text), SLICE("192.0.2.1:8443")));
 	inquiry_end(&asking.inquiry);
@@ -182,12 +180,11 @@ static void nothing_is_found(void **state)
 	struct slice texts[4];
 
 	(void)state;
-	ask(&asking, "none.example", DNS_TXT);
+	ask(&asking, "none.example", INQUIRY_TEXT);
 	assert_int_equal(inquiry_texts(&asking.inquiry, texts, 4), 0);
 	inquiry_end(&asking.inquiry);
-	ask(&asking, "not a name", DNS_TXT);
-	assert_int_equal(asking.inquiry.followed, FOLLOWED_NO_NAME);
-	assert_null(asking.inquiry.answer);
+	ask(&asking, "not a name", INQUIRY_TEXT);
+	assert_int_equal(inquiry_texts(&asking.inquiry, texts, 4), 0);
 	inquiry_end(&asking.inquiry);
 }
 
@@ -196,7 +193,7 @@ static void one_that_is_taken_back_is_not_answered(void **state)
 	struct asking asking = {.inquiry.answered = on_answered};
 
 	(void)state;
-	inquiry_begin(&asking.inquiry, dns, SLICE("text.example"), DNS_TXT);
+	inquiry_begin(&asking.inquiry, dns, SLICE("text.example"), INQUIRY_TEXT);
 	inquiry_end(&asking.inquiry);
 	for (int i = 0; i < 20; i++)
 		turn();

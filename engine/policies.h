@@ -1,0 +1,27 @@
+/* Policies: what domains with mail on this worker ask for by MTA-STS (RFC 8461 5), and whether a connection gives it.
+ * DANE comes first: who was vouched for by the signed DNS needs no policy, and a host that DANE refuses is never met.
+ *
+ *     policies_note(worker, domain, policy);            when the domain is routed
+ *     if (!policies_allow(conn, domain)) ...            not a word of its mail on this connection
+ *
+ * Only `enforce` forbids anything. */
+#pragma once
+
+#include "worker.h"
+
+#include "tls/sts.h"
+
+struct conn;
+
+/* Takes the count of policy; NULL: the domain has none. */
+void policies_note(struct worker *worker, struct slice domain, struct sts_policy *policy);
+bool policies_allow(const struct conn *conn, const struct domain *domain);
+/* Why not, into room (PROTECTION_WHY_MAX bytes). The domain's policy is asked for anew before more is leased: it may
+ * have changed (RFC 8461 5.1). */
+struct slice policies_refusal(const struct conn *conn, struct domain *domain, char *room);
+/* Whether a connection that was just opened had better be one to another host: what waits first may not be said on it,
+ * and there are others to try (RFC 8461 5). */
+bool policies_pass_on(struct conn *conn);
+/* Forgets domains that have no mail. */
+void policies_age(struct worker *worker);
+void policies_free(struct worker *worker);
