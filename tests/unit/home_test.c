@@ -76,6 +76,7 @@ static int teardown(void **state)
 	for (unsigned i = 0; i < WORKERS; i++) {
 		scheduler_free(world->workers[i].scheduler);
 		homes_free(&world->workers[i]);
+		breaker_free(&world->workers[i].breaker);
 		ring_free(world->workers[i].ring);
 	}
 	for (unsigned i = 0; i < ADDRESSES; i++)
