@@ -341,6 +341,7 @@ static void home_free(struct home *home)
 	struct list *link;
 
 	map_remove(&home->worker->homes, &home->node);
+	dns_unask(home->worker->dns, &home->ask);
 	while ((link = list_pop(&home->waiting)))
 		free(LIST_OWNER(link, struct waiting, link));
 	if (home->routes)
