@@ -16,7 +16,8 @@ static size_t names_size(const struct record *records, unsigned nrecords)
 	size_t size = 0;
 
 	for (unsigned i = 0; i < nrecords; i++)
-		size += records[i].owner.len + records[i].target.len;
+		size += records[i].owner.len + records[i].target.len +
+			(records[i].type == DNS_TLSA ? records[i].tlsa.data.len : 0);
 	return size;
 }
 
@@ -53,6 +54,8 @@ struct answer *answer_make(const struct answer *head, const struct record *recor
 		owner = name_copy(&names, records[i].owner, owner);
 		answer->records[i].owner = owner;
 		answer->records[i].target = name_copy(&names, records[i].target, SLICE_NONE);
+		if (records[i].type == DNS_TLSA)
+			answer->records[i].tlsa.data = name_copy(&names, records[i].tlsa.data, SLICE_NONE);
 	}
 	return answer;
 }

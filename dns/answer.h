@@ -11,8 +11,9 @@
  * Sources: RFC 1034 3.6.2 (CNAME), RFC 2308 (no data, no name). */
 #pragma once
 
+#include "nouns.h"
+
 #include "base/address.h"
-#include "base/slice.h"
 
 /* The types asked for; the numbers are the protocol's. */
 #define DNS_TYPES(X)             \
@@ -20,7 +21,8 @@
 	X(DNS_CNAME, 5, "CNAME") \
 	X(DNS_MX, 15, "MX")      \
 	X(DNS_TXT, 16, "TXT")    \
-	X(DNS_AAAA, 28, "AAAA")
+	X(DNS_AAAA, 28, "AAAA")  \
+	X(DNS_TLSA, 52, "TLSA")
 
 enum dns_type {
 #define X(name, number, text) name = number,
@@ -48,9 +50,12 @@ struct record {
 	uint16_t type;
 	uint16_t preference; /* MX */
 	uint32_t ttl_s;
-	struct slice owner;   /* borrowed from the answer */
-	struct slice target;  /* MX, CNAME; of TXT its strings, joined: borrowed from the answer */
-	unsigned char ip[16]; /* A: the first four; AAAA */
+	struct slice owner;  /* borrowed from the answer */
+	struct slice target; /* MX, CNAME; of TXT its strings, joined: borrowed from the answer */
+	union {
+		unsigned char ip[16]; /* A: the first four; AAAA */
+		struct tlsa tlsa;     /* TLSA: data is borrowed from the answer */
+	};
 };
 
 struct answer {
@@ -60,6 +65,7 @@ struct answer {
 	uint8_t rcode;
 	bool truncated;	       /* ask again over TCP; no records */
 	bool cut;	       /* there was more than we read */
+	bool secure;	       /* the whole of it was validated by a resolver we trust (AD, RFC 4035 3.2.3) */
 	bool has_soa;	       /* an empty answer that is complete (RFC 2308 2.2) */
 	uint32_t ttl_s;	       /* the smallest of the records; of a negative answer, by its SOA; 0: not said */
 	uint64_t expires_ms;   /* monotonic; set by who keeps it */

@@ -170,6 +170,13 @@ static bool server_parse(struct address *address, struct slice text)
 	return address_parse(address, ip, (uint16_t)port) && address_port(address) != 0;
 }
 
+bool dns_server_is_near(const struct address *server)
+{
+	if (server->sa.sa_family == AF_INET)
+		return ntohl(server->in.sin_addr.s_addr) >> 24 == 127;
+	return server->sa.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&server->in6.sin6_addr);
+}
+
 unsigned dns_read_resolv_conf(struct slice text, struct address *servers, unsigned max)
 {
 	unsigned n = 0;

@@ -1,4 +1,5 @@
-/* DNS for mail: from a recipient's domain to the hosts that take its mail (RFC 5321 5, 7505, 2308).
+/* DNS for mail: from a recipient's domain to the hosts that take its mail (RFC 5321 5, 7505, 2308), and to what their
+ * certificates must be (RFC 7672). DNSSEC is validated by the servers that are asked, if they are trusted.
  *
  * Own UDP and TCP on the ring, ldns for packets only (packet.c), a cache, one question in flight per name and type,
  * several servers, TCP on truncation. An answer is always later, even when it is known.
@@ -20,6 +21,7 @@ struct dns_setup {
 	const struct address *servers; /* borrowed during dns_open; at most DNS_SERVERS_MAX; none: 127.0.0.1:53 */
 	unsigned nservers;
 	uint16_t smtp_port;	/* the port of the addresses in routes */
+	bool trusted;		/* what the servers say of DNSSEC counts, though they are not on this host */
 	bool allow_private;	/* addresses of this host and of private networks count as routes */
 	struct slice own_name;	/* our host name: in an MX list it and all worse are dropped (MX-14) */
 	unsigned questions_max; /* packets in flight; 0: 1024 */
@@ -45,6 +47,30 @@ enum routes_result {
 #undef X
 };
 
+/* What the signed DNS says of a host's TLS (RFC 7672 2.2). Only SECURITY_TLSA has records. A host that is LOST is not
+ * to be talked to: no route leads there. */
+#define SECURITIES(X)                                                                           \
+	X(SECURITY_NOT_ASKED, "not-asked", "the route is not from the DNS")                     \
+	X(SECURITY_UNSIGNED, "unsigned", "no trusted resolver calls the host's address signed") \
+	X(SECURITY_NO_TLSA, "no-tlsa", "signed, without TLSA records")                          \
+	X(SECURITY_TLSA, "tlsa", "signed TLSA records")                                         \
+	X(SECURITY_LOST, "tlsa-lost",                                                           \
+	  "signed, but whether there are TLSA records could not be found out; the host is "     \
+	  "left alone until it can")
+
+enum security {
+#define X(name, text, meaning) name,
+	SECURITIES(X)
+#undef X
+};
+
+struct host_security {
+	enum security kind;
+	unsigned nrecords;
+	const struct tlsa *records; /* nrecords, sorted; usable or not */
+	struct slice base;	    /* the TLSA base domain: whose certificate it is to be (RFC 7672 2.2.3) */
+};
+
 struct route {
 	struct address address; /* with the port */
 	uint16_t preference;
@@ -60,6 +86,9 @@ struct routes {
 	bool implicit;	     /* there was no MX: the domain's own address (RFC 5321 5.1) */
 	unsigned nhosts, nroutes;
 	const struct slice *hosts; /* nhosts MX names, lower case, by preference, equals shuffled; owned by routes */
+	const struct host_security *security; /* nhosts; NULL: all SECURITY_NOT_ASKED */
+	struct slice expanded;		      /* the domain after CNAMEs: where its MX is. Empty: as the domain */
+	bool mx_signed;		   /* the hosts are the domain's own choice: its MX, or that it has none, is signed */
 	const struct route *route; /* nroutes, in the order to try; both families of a host interleaved */
 };
 
@@ -91,8 +120,15 @@ struct routes *routes_fixed(struct slice domain, const struct address *addresses
 struct routes *routes_keep(struct routes *routes);
 void routes_free(struct routes *routes);
 const char *routes_result_name(enum routes_result result);
+/* Of the host of a route; never NULL. */
+const struct host_security *routes_security(const struct routes *routes, unsigned host);
+const char *security_name(enum security security);
+const char *security_meaning(enum security security);
 /* What it means for the mail: scope site, stage dns. ROUTES_FOUND has no outcome. */
 struct outcome routes_outcome(const struct routes *routes);
 
 /* Servers of a resolv.conf text; how many were found (0 to max). Port 53 unless given as addr:port or addr#port. */
 unsigned dns_read_resolv_conf(struct slice text, struct address *servers, unsigned max);
+/* A server on this host: nobody can change its words on their way, so that it is trusted with DNSSEC (RFC 7672 2.1.1).
+ */
+bool dns_server_is_near(const struct address *server);

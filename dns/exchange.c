@@ -63,6 +63,7 @@ static void exchange_hear(struct exchange *exchange, struct slice message)
 
 	if (fault == PACKET_OK) {
 		answer->server = exchange->setup.server;
+		answer->secure = answer->secure && exchange->setup.trusted;
 		exchange_end(exchange, answer, NULL);
 		return;
 	}
@@ -144,7 +145,8 @@ static void on_deadline(struct timer *timer, uint64_t now_ms)
 static void question_write(struct exchange *exchange)
 {
 	char *message = exchange->question + 2;
-	size_t len = packet_question(message, exchange->id, exchange->setup.name, exchange->setup.type);
+	size_t len = packet_question(message, exchange->id, exchange->setup.name, exchange->setup.type,
+				     exchange->setup.trusted);
 
 	exchange->question[0] = (char)(len >> 8);
 	exchange->question[1] = (char)len;

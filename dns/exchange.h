@@ -21,6 +21,7 @@ struct exchange_setup {
 	struct slice name; /* borrowed until done */
 	enum dns_type type;
 	bool over_tcp;
+	bool trusted; /* the server's word that an answer is secure counts */
 	uint64_t deadline_ms;
 };
 

@@ -50,7 +50,10 @@ void lookup_free(struct lookup *lookup)
 	for (unsigned i = 0; lookup->addresses && i < lookup->mx.nhosts; i++)
 		for (unsigned family = 0; family < MX_FAMILIES; family++)
 			want_free(&lookup->addresses[i][family]);
+	for (unsigned i = 0; lookup->seeking && i < lookup->mx.nhosts; i++)
+		want_free(&lookup->seeking[i].want);
 	free(lookup->addresses);
+	free(lookup->seeking);
 	routes_free(lookup->routes);
 	arena_free(&lookup->arena);
 	free(lookup);
@@ -75,9 +78,17 @@ static void lookup_end(struct lookup *lookup, enum routes_result result, const c
 
 static void want_init(struct want *want, struct lookup *lookup, enum dns_type type, struct slice name)
 {
-	*want = (struct want){.lookup = lookup, .type = type, .chain = name_chain_start(name)};
+	*want = (struct want){.lookup = lookup, .type = type, .chain = name_chain_start(name), .secure = true};
 	want->query.answered = on_answer;
 	list_init(&want->query.link);
+}
+
+/* Who asks for a CNAME wants it, and not what it leads to. */
+static enum followed follow_none(const struct answer *answer)
+{
+	if (answer->state == ANSWER_FAILED)
+		return FOLLOWED_FAILED;
+	return answer->nrecords > 0 ? FOLLOWED_FOUND : FOLLOWED_EMPTY;
 }
 
 /* Takes an answer in; false when a CNAME at its end must be asked for. */
@@ -88,7 +99,8 @@ static bool want_hear(struct want *want, struct answer *answer)
 	want->answer = answer_keep(answer);
 	if (answer->expires_ms < want->lookup->expires_ms)
 		want->lookup->expires_ms = answer->expires_ms;
-	want->followed = answer_follow(answer, &want->chain);
+	want->secure = want->secure && answer->secure;
+	want->followed = want->type == DNS_CNAME ? follow_none(answer) : answer_follow(answer, &want->chain);
 	if (want->followed == FOLLOWED_ELSEWHERE) /* the answer will be replaced, the name stays */
 		want->chain.name = arena_copy(&want->lookup->arena, want->chain.name);
 	answer_free(before);
@@ -116,6 +128,63 @@ static bool want_advance(struct want *want)
 	return true;
 }
 
+static void lookup_all_known(struct lookup *lookup)
+{
+	struct mx *mx = &lookup->mx;
+
+	for (unsigned i = 0; lookup->seeking && i < mx->nhosts; i++) {
+		mx->hosts[i].security = lookup->seeking[i].search.found;
+		mx->hosts[i].why = lookup->seeking[i].search.why;
+	}
+	struct routes *routes = mx_routes(mx, &(struct mx_setup){
+						      .domain = lookup->domain,
+						      .smtp_port = lookup->setup->smtp_port,
+						      .allow_private = lookup->setup->allow_private,
+					      });
+
+	routes->mx_signed = lookup->mail.secure;
+	lookup_finish(lookup, routes);
+}
+
+/* Asks until the search is over (true) or waits for a server (false). */
+static bool seeking_advance(struct seeking *seeking, struct lookup *lookup)
+{
+	struct want *want = &seeking->want;
+	enum dns_type type;
+	struct slice name;
+
+	while (tlsa_next(&seeking->search, lookup->setup->smtp_port, &name, &type)) {
+		want_free(want);
+		want_init(want, lookup, type, name);
+		if (!want_advance(want))
+			return false;
+		tlsa_hear(&seeking->search, want->followed, want->secure, want->answer);
+	}
+	return true;
+}
+
+/* What a host's certificate must be is asked where its address was found signed (RFC 7672 2.2.2), though the MX that
+ * named it be not (2.2.1 lets us): domains share connections to a host, and the host is protected for those of them
+ * whose MX is signed. */
+static bool seeking_begin(struct seeking *seeking, struct lookup *lookup, unsigned index)
+{
+	const struct mx_host *host = &lookup->mx.hosts[index];
+	struct slice name = lookup->mx.implicit ? lookup->domain : host->name, owner = host->name;
+	bool secure = false, found = false;
+
+	for (unsigned family = 0; family < MX_FAMILIES; family++) {
+		const struct want *want = &lookup->addresses[index][family];
+
+		if (want->followed != FOLLOWED_FOUND || (found && !want->secure))
+			continue;
+		found = true;
+		secure = want->secure;
+		owner = want->chain.name;
+	}
+	tlsa_begin(&seeking->search, name, found ? owner : name, secure, &lookup->arena);
+	return seeking_advance(seeking, lookup);
+}
+
 static void lookup_addresses_known(struct lookup *lookup)
 {
 	struct mx *mx = &lookup->mx;
@@ -128,11 +197,21 @@ static void lookup_addresses_known(struct lookup *lookup)
 			mx->hosts[i].owners[family] = want->chain.name;
 			mx->hosts[i].followed[family] = want->followed;
 		}
-	lookup_finish(lookup, mx_routes(mx, &(struct mx_setup){
-						    .domain = lookup->domain,
-						    .smtp_port = lookup->setup->smtp_port,
-						    .allow_private = lookup->setup->allow_private,
-					    }));
+	lookup->seeking = calloc(mx->nhosts, sizeof(*lookup->seeking));
+	CHECK(lookup->seeking != NULL);
+	lookup->pending = mx->nhosts;
+	for (unsigned i = 0; i < mx->nhosts; i++)
+		if (seeking_begin(&lookup->seeking[i], lookup, i))
+			lookup->pending--;
+	if (lookup->pending == 0)
+		lookup_all_known(lookup);
+}
+
+static void seeking_heard(struct seeking *seeking, struct lookup *lookup)
+{
+	tlsa_hear(&seeking->search, seeking->want.followed, seeking->want.secure, seeking->want.answer);
+	if (seeking_advance(seeking, lookup) && --lookup->pending == 0)
+		lookup_all_known(lookup);
 }
 
 static void lookup_want_addresses(struct lookup *lookup)
@@ -214,6 +293,8 @@ static void on_answer(struct query *query, struct answer *answer)
 		return;
 	if (want == &lookup->mail)
 		lookup_mx_known(lookup);
+	else if (lookup->seeking)
+		seeking_heard(LIST_OWNER(want, struct seeking, want), lookup);
 	else if (--lookup->pending == 0)
 		lookup_addresses_known(lookup);
 }

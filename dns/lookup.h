@@ -1,18 +1,20 @@
-/* A lookup: one domain on its way to routes. MX first, then A and AAAA of every host it names, all at once; CNAMEs are
- * followed on the way, each with a further question where an answer does not go to the end.
+/* A lookup: one domain on its way to routes. MX first, then A and AAAA of every host it names, all at once, then TLSA
+ * where those were signed; CNAMEs are followed on the way, each with a further question where an answer does not go to
+ * the end.
  *
  *     struct lookup *lookup = lookup_make(&setup, SLICE("a.example"));
  *     lookup_start(lookup);          finished may be called from inside: what is cached is known at once
  *     ...
  *     lookup_free(lookup);           at any time
  *
- * Sources: RFC 5321 5.1. */
+ * Sources: RFC 5321 5.1, RFC 7672 2. */
 #pragma once
 
 #include "base/arena.h"
 #include "base/map.h"
 #include "dns/mx.h"
 #include "dns/resolver.h"
+#include "dns/tlsa.h"
 
 struct lookup;
 
@@ -26,7 +28,7 @@ struct lookup_setup {
 	void (*finished)(struct lookup *lookup, struct routes *routes); /* the callee gets the count */
 };
 
-/* One question of the lookup: the MX, or one family of one host's addresses. */
+/* One question of the lookup: the MX, one family of one host's addresses, or of its search for TLSA. */
 struct want {
 	struct query query;
 	struct lookup *lookup; /* parent */
@@ -34,6 +36,13 @@ struct want {
 	struct name_chain chain;
 	struct answer *answer; /* one count; NULL: not known yet */
 	enum followed followed;
+	bool secure; /* every answer on the way was */
+};
+
+/* The search of one host for TLSA records, with its question at hand. */
+struct seeking {
+	struct want want;
+	struct tlsa_search search;
 };
 
 struct lookup {
@@ -52,6 +61,7 @@ struct lookup {
 	struct mx mx;
 	struct want mail;		       /* the MX question */
 	struct want (*addresses)[MX_FAMILIES]; /* owned: of each host */
+	struct seeking *seeking;	       /* owned: of each host; NULL until all addresses are known */
 	char room[DNS_NAME_MAX];
 };
 

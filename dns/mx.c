@@ -162,7 +162,7 @@ void mx_choose(struct mx *mx, const struct answer *answer, struct slice name, st
 /* What the look-ups of all hosts came to. */
 struct tally {
 	unsigned nfailed, nloops, nprivate;
-	const struct answer *failed; /* borrowed: one that failed */
+	const char *failure, *what; /* borrowed: of one that failed, "address" or "TLSA" */
 	struct slice failed_host;
 	struct address private_one;
 	struct slice private_host;
@@ -202,6 +202,14 @@ static bool host_next_address(const struct mx_host *host, unsigned family, unsig
 	return false;
 }
 
+static void tally_failure(struct tally *tally, const struct mx_host *host, const char *what, const char *failure)
+{
+	tally->nfailed++;
+	tally->what = what;
+	tally->failure = failure;
+	tally->failed_host = host->name;
+}
+
 /* Up to share routes to the host, the families taking turns. */
 static void tally_host(struct tally *tally, const struct mx *mx, unsigned index, unsigned share,
 		       const struct mx_setup *setup)
@@ -213,11 +221,12 @@ static void tally_host(struct tally *tally, const struct mx *mx, unsigned index,
 	for (unsigned family = 0; family < MX_FAMILIES; family++) {
 		if (host->followed[family] == FOLLOWED_LOOP)
 			tally->nloops++;
-		if (host->followed[family] != FOLLOWED_FAILED)
-			continue;
-		tally->nfailed++;
-		tally->failed = host->answers[family];
-		tally->failed_host = host->name;
+		if (host->followed[family] == FOLLOWED_FAILED)
+			tally_failure(tally, host, "address", host->answers[family]->failure);
+	}
+	if (host->security.kind == SECURITY_LOST) { /* RFC 7672 2.1.2 */
+		tally_failure(tally, host, "TLSA", host->why);
+		return;
 	}
 	while (found && taken < share) {
 		found = false;
@@ -249,8 +258,8 @@ static void routes_reason(struct routes *head, const struct mx *mx, const struct
 			 mx->implicit ? "no MX, own address" : "MX", server, mx->nhosts, tally->nroutes);
 		break;
 	case ROUTES_LATER:
-		if (tally->failed)
-			snprintf(reason, room, "address of %.*s: %s", SLICE_ARG(failed), tally->failed->failure);
+		if (tally->failure)
+			snprintf(reason, room, "%s of %.*s: %s", tally->what, SLICE_ARG(failed), tally->failure);
 		else
 			snprintf(reason, room, "no address at the first %u of %u MX hosts from %.60s", mx->nhosts,
 				 mx->nhosts + mx->nleft, server);
@@ -288,10 +297,12 @@ struct routes *mx_routes(const struct mx *mx, const struct mx_setup *setup)
 	CHECK(mx->result == ROUTES_FOUND);
 	CHECK(mx->nhosts > 0);
 	struct slice hosts[MX_HOSTS_MAX];
+	struct host_security security[MX_HOSTS_MAX];
 	struct tally tally = {0};
 
 	for (unsigned i = 0; i < mx->nhosts; i++) {
 		hosts[i] = mx->hosts[i].name;
+		security[i] = mx->hosts[i].security;
 		tally_host(&tally, mx, i, ROUTES_MAX / mx->nhosts, setup);
 	}
 	struct routes head = {
@@ -301,6 +312,8 @@ struct routes *mx_routes(const struct mx *mx, const struct mx_setup *setup)
 		.nhosts = mx->nhosts,
 		.nroutes = tally.nroutes,
 		.hosts = hosts,
+		.security = security,
+		.expanded = slice_is(mx->domain, setup->domain) ? SLICE_NONE : mx->domain,
 		.route = tally.route,
 	};
 

@@ -25,6 +25,9 @@ struct mx_host {
 	const struct answer *answers[MX_FAMILIES];
 	struct slice owners[MX_FAMILIES]; /* the name the addresses are under, after CNAMEs */
 	enum followed followed[MX_FAMILIES];
+	/* What the look-up of its TLSA records gave. LOST: why says the reason. */
+	struct host_security security;
+	const char *why;
 };
 
 struct mx {
@@ -39,7 +42,7 @@ struct mx {
 };
 
 struct mx_setup {
-	struct slice domain; /* as asked */
+	struct slice domain; /* as asked; mx->domain is where CNAMEs led from there */
 	uint16_t smtp_port;
 	bool allow_private;
 };
@@ -47,7 +50,8 @@ struct mx_setup {
 /* The answer must have been followed to its end: FOLLOWED_FOUND or FOLLOWED_EMPTY at name. */
 void mx_choose(struct mx *mx, const struct answer *answer, struct slice name, struct slice own_name,
 	       struct random *random);
-/* Routes with one count; expires_ms is the caller's to set. mx.result must be ROUTES_FOUND. */
+/* Routes with one count; expires_ms is the caller's to set. mx.result must be ROUTES_FOUND. To a host whose security
+ * is LOST there are none. */
 struct routes *mx_routes(const struct mx *mx, const struct mx_setup *setup);
 /* Can this be the name of a host that takes mail? Letters, digits and hyphens, no literal address (RFC 1123 2.1). */
 bool mx_name_is_usable(struct slice name);

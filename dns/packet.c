@@ -50,7 +50,7 @@ bool packet_name_is_valid(struct slice name)
 	return label > 0;
 }
 
-size_t packet_question(char *room, uint16_t id, struct slice name, enum dns_type type)
+size_t packet_question(char *room, uint16_t id, struct slice name, enum dns_type type, bool signed_too)
 {
 	CHECK(packet_name_is_valid(name));
 	char text[DNS_NAME_MAX];
@@ -67,6 +67,7 @@ size_t packet_question(char *room, uint16_t id, struct slice name, enum dns_type
 	CHECK(packet != NULL);
 	ldns_pkt_set_id(packet, id);
 	ldns_pkt_set_edns_udp_size(packet, PACKET_UDP_MAX);
+	ldns_pkt_set_edns_do(packet, signed_too);
 	CHECK(ldns_pkt2wire(&wire, packet, &len) == LDNS_STATUS_OK);
 	CHECK(len <= PACKET_QUESTION_MAX);
 	memcpy(room, wire, len);
@@ -148,6 +149,24 @@ static bool record_fill_text(struct reading *reading, struct record *record, con
 	return true;
 }
 
+/* Three numbers, and the rest is data (RFC 6698 2.1). */
+static bool record_fill_tlsa(struct reading *reading, struct record *record, const ldns_rr *rr)
+{
+	const ldns_rdf *data = ldns_rr_rd_count(rr) == 4 ? ldns_rr_rdf(rr, 3) : NULL;
+
+	if (!data || ldns_rdf_size(data) > ANSWER_NAMES_MAX - reading->names_used)
+		return false;
+	record->tlsa = (struct tlsa){
+		.usage = ldns_rdf2native_int8(ldns_rr_rdf(rr, 0)),
+		.selector = ldns_rdf2native_int8(ldns_rr_rdf(rr, 1)),
+		.matching = ldns_rdf2native_int8(ldns_rr_rdf(rr, 2)),
+		.data = {reading->names + reading->names_used, ldns_rdf_size(data)},
+	};
+	memcpy(reading->names + reading->names_used, ldns_rdf_data(data), ldns_rdf_size(data));
+	reading->names_used += ldns_rdf_size(data);
+	return true;
+}
+
 /* What the type has in its data; false when it is not what the type demands. */
 static bool record_fill(struct reading *reading, struct record *record, const ldns_rr *rr)
 {
@@ -158,6 +177,8 @@ static bool record_fill(struct reading *reading, struct record *record, const ld
 		return false;
 	if (record->type == DNS_TXT)
 		return record_fill_text(reading, record, rr);
+	if (record->type == DNS_TLSA)
+		return record_fill_tlsa(reading, record, rr);
 	if (record->type == DNS_A || record->type == DNS_AAAA) {
 		if (ldns_rdf_size(last) != ip_size)
 			return false;
@@ -299,6 +320,7 @@ static enum packet_fault reading_header(struct reading *reading, uint16_t id, st
 		return PACKET_WRONG_ID;
 	reading->head.rcode = LDNS_RCODE_WIRE(bytes);
 	reading->head.truncated = LDNS_TC_WIRE(bytes);
+	reading->head.secure = LDNS_AD_WIRE(bytes);
 	bool is_complaint = reading->head.rcode != LDNS_RCODE_NOERROR && reading->head.rcode != LDNS_RCODE_NXDOMAIN;
 
 	if (LDNS_QDCOUNT(bytes) == 0 && is_complaint)

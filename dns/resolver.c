@@ -29,6 +29,7 @@ struct resolver {
 	struct ring *ring; /* parent */
 	struct address servers[DNS_SERVERS_MAX];
 	unsigned nservers, favourite; /* the server asked first */
+	bool trusted;		      /* all of them, wherever they are */
 	unsigned patience_ms;
 	bool closing;
 	struct cache cache;
@@ -72,6 +73,7 @@ struct resolver *resolver_open(struct ring *ring, const struct dns_setup *setup)
 	resolver->servers[0] = address_v4((const unsigned char[]){127, 0, 0, 1}, 53); /* as resolv.conf(5) has it */
 	for (unsigned i = 0; i < setup->nservers; i++)
 		resolver->servers[i] = setup->servers[i];
+	resolver->trusted = setup->trusted;
 	resolver->patience_ms = setup->patience_ms ? setup->patience_ms : PATIENCE_MS;
 	cache_init(&resolver->cache, &(struct cache_setup){
 					     .answers_max = CACHE_ANSWERS_MAX,
@@ -229,6 +231,7 @@ static void question_exchange(struct question *question, bool over_tcp, unsigned
 			       .name = question->name,
 			       .type = question->type,
 			       .over_tcp = over_tcp,
+			       .trusted = resolver->trusted || dns_server_is_near(&resolver->servers[question->server]),
 			       .deadline_ms = question->try_ends_ms,
 		       });
 }

@@ -1,4 +1,5 @@
-/* Routes are one block: the fields, the slices of the hosts, the routes, the bytes of the names. They are held for as
+/* Routes are one block: the fields, the slices of the hosts, the routes, what there is of security, the bytes of the
+ * names and records. They are held for as
  * long as a domain has mail, and there may be a hundred thousand domains, so they take what they need and not
  * ROUTES_MAX. */
 #include "dns/routes.h"
@@ -20,6 +21,14 @@ static const struct {
 #undef X
 };
 
+static const struct {
+	const char *name, *meaning;
+} securities[] = {
+#define X(name, text, meaning) {text, meaning},
+	SECURITIES(X)
+#undef X
+};
+
 static struct slice text_put(char **at, struct slice text)
 {
 	struct slice copy = {*at, text.len};
@@ -30,31 +39,65 @@ static struct slice text_put(char **at, struct slice text)
 	return copy;
 }
 
+/* How many TLSA records its hosts have together, and how many bytes of text and data there are to copy. */
+static size_t bytes_of(const struct routes *head, unsigned *nrecords)
+{
+	size_t bytes = head->domain.len + head->expanded.len;
+
+	*nrecords = 0;
+	for (unsigned i = 0; i < head->nhosts; i++) {
+		bytes += head->hosts[i].len;
+		if (!head->security)
+			continue;
+		bytes += head->security[i].base.len;
+		*nrecords += head->security[i].nrecords;
+		for (unsigned j = 0; j < head->security[i].nrecords; j++)
+			bytes += head->security[i].records[j].data.len;
+	}
+	return bytes;
+}
+
+static void security_put(char **at, struct tlsa **records, struct host_security *copy, const struct host_security *from)
+{
+	*copy = *from;
+	copy->base = text_put(at, from->base);
+	copy->records = *records;
+	for (unsigned i = 0; i < from->nrecords; i++) {
+		**records = from->records[i];
+		(*records)++->data = text_put(at, from->records[i].data);
+	}
+}
+
 struct routes *routes_make(const struct routes *head)
 {
 	CHECK(head->nhosts <= ROUTES_MAX);
 	CHECK(head->nroutes <= ROUTES_MAX);
-	size_t names = head->domain.len, hosts_size = head->nhosts * sizeof(*head->hosts);
-	size_t route_size = head->nroutes * sizeof(*head->route);
-
-	for (unsigned i = 0; i < head->nhosts; i++)
-		names += head->hosts[i].len;
-	struct routes *routes = malloc(sizeof(*routes) + hosts_size + route_size + names);
+	unsigned nrecords, nsecurity = head->security ? head->nhosts : 0;
+	size_t bytes = bytes_of(head, &nrecords);
+	struct routes *routes =
+		malloc(sizeof(*routes) + head->nhosts * sizeof(struct slice) + head->nroutes * sizeof(struct route) +
+		       nsecurity * sizeof(struct host_security) + nrecords * sizeof(struct tlsa) + bytes);
 
 	CHECK(routes != NULL);
 	struct slice *hosts = (struct slice *)(routes + 1);
-	struct route *route = (struct route *)(hosts + head->nhosts);
+	struct host_security *security = (struct host_security *)(hosts + head->nhosts);
+	struct tlsa *records = (struct tlsa *)(security + nsecurity);
+	struct route *route = (struct route *)(records + nrecords);
 	char *at = (char *)(route + head->nroutes);
 
 	*routes = *head;
 	routes->refs = 1;
 	routes->domain = text_put(&at, head->domain);
+	routes->expanded = text_put(&at, head->expanded);
 	for (unsigned i = 0; i < head->nhosts; i++)
 		hosts[i] = text_put(&at, head->hosts[i]);
+	for (unsigned i = 0; i < nsecurity; i++)
+		security_put(&at, &records, &security[i], &head->security[i]);
 	if (head->nroutes)
-		memcpy(route, head->route, route_size);
+		memcpy(route, head->route, head->nroutes * sizeof(*route));
 	routes->hosts = hosts;
 	routes->route = route;
+	routes->security = nsecurity ? security : NULL;
 	return routes;
 }
 
@@ -96,6 +139,23 @@ const char *routes_result_name(enum routes_result result)
 {
 	CHECK(result < sizeof(results) / sizeof(results[0]));
 	return results[result].name;
+}
+
+const struct host_security *routes_security(const struct routes *routes, unsigned host)
+{
+	static const struct host_security not_asked = {.kind = SECURITY_NOT_ASKED};
+
+	return routes->security && host < routes->nhosts ? &routes->security[host] : &not_asked;
+}
+
+const char *security_name(enum security security)
+{
+	return securities[security].name;
+}
+
+const char *security_meaning(enum security security)
+{
+	return securities[security].meaning;
 }
 
 struct outcome routes_outcome(const struct routes *routes)

@@ -3,7 +3,7 @@
 #include "base/check.h"
 #include "dns/packet.h"
 
-static const enum dns_type types[] = {DNS_MX, DNS_A, DNS_AAAA};
+static const enum dns_type types[] = {DNS_MX, DNS_A, DNS_AAAA, DNS_TLSA, DNS_CNAME};
 static const char *const names[] = {"a.example", "mx.a.example", "x", "www.a-rather-long-name.example"};
 
 static void name_check(struct slice name)
@@ -35,6 +35,10 @@ static void answer_check(const struct answer *answer, struct slice name)
 		name_check(record->owner);
 		if (record->type == DNS_MX || record->type == DNS_CNAME)
 			name_check(record->target);
+		if (record->type == DNS_TLSA) {
+			CHECK(record->tlsa.data.len < ANSWER_NAMES_MAX);
+			slice_hash(record->tlsa.data); /* reads all of it */
+		}
 	}
 }
 

@@ -6,7 +6,7 @@
 static void question_asks_with_recursion_and_edns(void **state)
 {
 	char room[PACKET_QUESTION_MAX];
-	size_t len = packet_question(room, 0xabcd, SLICE("a.example"), DNS_AAAA);
+	size_t len = packet_question(room, 0xabcd, SLICE("a.example"), DNS_AAAA, false);
 
 	(void)state;
 	header(0xabcd, 0x0100, 1);
@@ -15,6 +15,10 @@ static void question_asks_with_recursion_and_edns(void **state)
 	record(2, OPT, 0, 0);
 	wire.bytes[wire.len - 8] = 1232 >> 8; /* the class of an OPT is the size */
 	wire.bytes[wire.len - 7] = 1232 & 255;
+	assert_int_equal(len, wire.len);
+	assert_memory_equal(room, wire.bytes, len);
+	len = packet_question(room, 0xabcd, SLICE("a.example"), DNS_AAAA, true);
+	wire.bytes[wire.len - 4] = 0x80; /* DO: the first bit of its flags */
 	assert_int_equal(len, wire.len);
 	assert_memory_equal(room, wire.bytes, len);
 }
@@ -41,7 +45,7 @@ static void names_that_may_be_asked(void **state)
 		assert_false(packet_name_is_valid(slice_of(bad[i])));
 	char room[PACKET_QUESTION_MAX];
 
-	assert_int_equal(packet_question(room, 1, slice_of(longest), DNS_A), 12 + 255 + 4 + 11);
+	assert_int_equal(packet_question(room, 1, slice_of(longest), DNS_A, true), 12 + 255 + 4 + 11);
 }
 
 static void mx_records_are_read_in_lower_case(void **state)
