@@ -92,7 +92,7 @@ bool approach_begin(struct conn *conn)
 {
 	for (unsigned passed = 0; find_route(conn); passed++) {
 		learned_recall(conn);
-		if (is_dead(conn) && passed < CONN_ADDRESSES_MAX && move_on(conn))
+		if ((is_dead(conn) || !protection_is_possible(conn)) && passed < CONN_ADDRESSES_MAX && move_on(conn))
 			continue;
 		if (conn->host)
 			host_release(conn->worker, conn->host);

@@ -175,6 +175,7 @@ struct config {
 	struct {
 		struct address servers[4];
 		unsigned nservers;
+		bool trusted;
 	} dns;
 	struct {
 		uint64_t expires_after_ms;

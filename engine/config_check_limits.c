@@ -109,10 +109,6 @@ static void check_times(const struct limit_check *check)
 
 static void check_lane(const struct limit_check *check)
 {
-	if (check->own->tls == TLS_DANE)
-		config_problem_at(check->reading, place_of(check->own, "tls", check->place),
-				  "tls = \"dane\" needs TLSA records from the DNS, which come with a later version. "
-				  "Expected none, opportunistic, required or verified");
 	check_burst(check);
 	check_connections(check);
 	check_transactions(check);

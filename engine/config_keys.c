@@ -114,6 +114,11 @@ const struct config_key config_keys[] = {
 
 	{"servers", IN(DNS), 0, KIND_SERVERS, LIST_AT(config, dns.servers, dns.nservers),
 	 "Resolvers to ask, four at most; those of /etc/resolv.conf if empty.", "", UNBOUND},
+	{"trusted", IN(DNS), 0, KIND_BOOL, AT(config, dns.trusted),
+	 "The resolvers validate DNSSEC and the way to them is safe, so that what they call signed protects mail "
+	 "(DANE). "
+	 "Those on this host are always believed.",
+	 "false", UNBOUND},
 
 	{"expires-after", IN(QUEUE), 0, KIND_DURATION, AT(config, queue.expires_after_ms),
 	 "A recipient not delivered by then is given up, unless its job, domain or site says otherwise.", "5d",

@@ -54,7 +54,8 @@ bool policies_allow(const struct conn *conn, const struct domain *domain)
 	if (!promise || promise->policy->mode != STS_ENFORCE)
 		return true;
 	switch (protection_of(conn)) {
-	case PROTECTION_DANE: return true;
+	case PROTECTION_DANE: /* where anybody could have named the host, it must be one of the policy's all the same */
+		return protection_mx_is_signed(domain) || sts_policy_names(promise->policy, conn_mx(conn));
 	case PROTECTION_VERIFIED: return sts_policy_names(promise->policy, conn_mx(conn));
 	default: return false;
 	}

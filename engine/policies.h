@@ -1,5 +1,7 @@
 /* Policies: what domains with mail on this worker ask for by MTA-STS (RFC 8461 5), and whether a connection gives it.
- * DANE comes first: who was vouched for by the signed DNS needs no policy, and a host that DANE refuses is never met.
+ * DANE comes first: a host that a signed MX names and TLSA records describe needs no policy, and one that DANE refuses
+ * is never met. Where the MX is not signed, the policy must name the host; that it is this host, TLSA records prove as
+ * well as a certificate.
  *
  *     policies_note(worker, domain, policy);            when the domain is routed
  *     if (!policies_allow(conn, domain)) ...            not a word of its mail on this connection

@@ -11,12 +11,15 @@
 
 struct conn;
 struct delivery;
+struct domain;
+struct routes;
 
 /* In order: each is worth what those before it are. */
-#define PROTECTIONS(X)                                                                   \
-	X(PROTECTION_NONE, "none", "anything will do")                                   \
-	X(PROTECTION_ENCRYPTED, "required", "TLS, whoever is at the other end")          \
-	X(PROTECTION_VERIFIED, "verified", "TLS with a certificate for the host's name") \
+#define PROTECTIONS(X)                                                                      \
+	X(PROTECTION_NONE, "none", "anything will do")                                      \
+	X(PROTECTION_PROMISED, "opportunistic", "what the signed DNS promises of the host") \
+	X(PROTECTION_ENCRYPTED, "required", "TLS, whoever is at the other end")             \
+	X(PROTECTION_VERIFIED, "verified", "TLS with a certificate for the host's name")    \
 	X(PROTECTION_DANE, "dane", "TLS with a certificate that the signed DNS describes")
 
 enum protection {
@@ -28,21 +31,28 @@ enum protection {
 const char *protection_name(enum protection protection);
 const char *protection_meaning(enum protection protection);
 
-/* What a domain with these limits demands. */
-enum protection protection_demanded(const struct limits *limits);
+/* What a domain with these limits and routes demands, for struct domain.protection: an enum protection, and whether it
+ * is the domain itself that names these hosts. Else a certificate says who a host is, but not that it is the right one.
+ */
+enum { PROTECTION_MX_SIGNED = 0x80 };
+uint8_t protection_demanded(const struct limits *limits, const struct routes *routes);
+bool protection_mx_is_signed(const struct domain *domain);
 /* What a connection to this route is to try: for session_setup. */
 enum session_tls protection_wished(const struct conn *conn);
 /* STARTTLS was taken: the handshake with the host at hand begins. */
 void protection_begin(struct conn *conn);
-/* What the connection has. */
+/* What the connection has. One in clear has what was promised, unless TLSA records promise TLS (RFC 7672 2.2). */
 enum protection protection_of(const struct conn *conn);
-/* For the event: "TLSv1.3 TLS_AES_256_GCM_SHA384 dane", "... unverified", or "none". */
-void protection_write(const struct conn *conn, char text[PROTECTION_TEXT_MAX]);
+/* Whether the route at hand can have what its site demands: tls = "dane" needs TLSA records that can be used. */
+bool protection_is_possible(const struct conn *conn);
+/* For the event of a domain's mail: "TLSv1.3 TLS_AES_256_GCM_SHA384 dane", "... dane-host" if the domain's MX is not
+ * signed, "... pkix", "... unverified", or "none". */
+void protection_write(const struct conn *conn, const struct domain *domain, char text[PROTECTION_TEXT_MAX]);
 
 /* Whether mail to this delivery's domain may be said on the connection. If not, why holds the outcome's text. */
 bool protection_suffices(const struct conn *conn, const struct delivery *delivery);
 /* The outcome of a delivery that may not; its text is in room. */
-enum { PROTECTION_WHY_MAX = 300 };
+enum { PROTECTION_WHY_MAX = 400 };
 struct outcome protection_refusal(const struct conn *conn, const struct delivery *delivery, char *room);
 
 /* The handshake has failed. True if the same host may be tried once more in clear (RFC 7435): nothing demanded more of

@@ -195,7 +195,7 @@ struct site *target_site(struct worker *worker, struct slice domain, struct rout
 		.nexchangers = exchangers_of(routes, exchangers, names),
 		.routes_until_ms = routes->expires_ms,
 		.unroutable = routes->result != ROUTES_FOUND,
-		.protection = protection_demanded(&plan.limits),
+		.protection = protection_demanded(&plan.limits, routes),
 	};
 
 	if (!spec.sources)

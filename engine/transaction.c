@@ -94,7 +94,7 @@ static void settle_unwritable(struct delivery *delivery, const struct mail_error
 	outcome_settle(delivery, &outcome, &attempt);
 }
 
-static struct attempt conn_attempt(const struct conn *conn)
+static struct attempt conn_attempt(const struct conn *conn, const struct domain *domain)
 {
 	struct attempt attempt = {
 		.source = conn->source ? conn->source->name : SLICE_NONE,
@@ -106,7 +106,7 @@ static struct attempt conn_attempt(const struct conn *conn)
 		.connected = true,
 	};
 
-	protection_write(conn, attempt.tls);
+	protection_write(conn, domain, attempt.tls);
 	return attempt;
 }
 
@@ -115,7 +115,7 @@ static void settle_unprotected(struct delivery *delivery, const struct conn *con
 {
 	char why[PROTECTION_WHY_MAX];
 	struct outcome outcome = protection_refusal(conn, delivery, why);
-	struct attempt attempt = conn_attempt(conn);
+	struct attempt attempt = conn_attempt(conn, delivery->domain);
 
 	attempt.sender = sender_of(delivery);
 	outcome_settle(delivery, &outcome, &attempt);
@@ -221,7 +221,7 @@ void transaction_free(struct worker *worker, struct transaction *transaction)
 
 struct attempt transaction_attempt(const struct transaction *transaction, const struct conn *conn)
 {
-	struct attempt attempt = conn_attempt(conn);
+	struct attempt attempt = conn_attempt(conn, transaction->deliveries[0]->domain);
 
 	attempt.message_id = transaction->rendered.message_id;
 	attempt.sender = transaction->sender;

@@ -126,6 +126,7 @@ bool worker_open(struct worker *worker)
 	worker->dns = dns_open(worker->ring, &(struct dns_setup){
 						     .servers = config->dns.servers,
 						     .nservers = config->dns.nservers,
+						     .trusted = config->dns.trusted,
 						     .smtp_port = (uint16_t)config->smtp_port,
 						     .allow_private = config->allow_private,
 						     .own_name = config->hostname,

@@ -108,6 +108,8 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 {
 	struct tls_stream *stream = SSL_get_app_data(ssl);
 
+	if (tls_stream_is_named_otherwise(stream))
+		return 0;
 	tls_session_keep(stream->tls, &stream->key, session);
 	return 1; /* the reference is ours */
 }

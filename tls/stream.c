@@ -143,6 +143,18 @@ static void note_certificate(struct tls_stream *stream)
 			 X509_verify_cert_error_string(verified));
 }
 
+/* Names matter with a trust anchor only (RFC 7672 3.1.1, 3.2.2). */
+bool tls_stream_is_named_otherwise(const struct tls_stream *stream)
+{
+	const char *host = SSL_get_servername(stream->ssl, TLSEXT_NAMETYPE_host_name);
+	X509 *certificate = SSL_get0_peer_certificate(stream->ssl);
+	uint8_t usage;
+
+	if (!host || !certificate || SSL_get0_dane_tlsa(stream->ssl, &usage, NULL, NULL, NULL, NULL) < 0 || usage != 2)
+		return false;
+	return X509_check_host(certificate, host, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) != 1;
+}
+
 static void note_open(struct tls_stream *stream)
 {
 	struct tls_peer *peer = &stream->peer;
@@ -154,6 +166,7 @@ static void note_open(struct tls_stream *stream)
 	peer->resumed = SSL_session_reused(stream->ssl);
 	note_certificate(stream);
 	peer->verified = peer->result == TLS_RESULT_FINE;
+	peer->by_other_name = peer->verified && tls_stream_is_named_otherwise(stream);
 	if (peer->verified) /* a resumed session was made under the same records */
 		peer->by = by_record || stream->check == CHECK_DANE ? "dane" : "pkix";
 }

@@ -28,5 +28,8 @@ struct tls_stream {
 	struct tls_peer peer;
 };
 
+/* Whether the certificate was taken for a name that is not the host's. Known once it has been judged. */
+bool tls_stream_is_named_otherwise(const struct tls_stream *stream);
+
 /* The world as OpenSSL sees it: reads what is in `in`, writes to `out` (FACTS.md: cheaper than memory BIOs). */
 BIO *tls_bio_new(struct tls_stream *stream);

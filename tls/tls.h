@@ -12,7 +12,8 @@
  *
  * The demand says who the peer must be; a peer who is somebody else never gets further than the handshake. tls_peer
  * says who it was, also where anybody would do, for the event. Sessions are kept per host and demand, so that the next
- * handshake costs half. */
+ * handshake costs half; but not where another name than the host's was what let the peer in, so that this is always
+ * known of an open stream. */
 #pragma once
 
 #include "nouns.h"
@@ -63,7 +64,8 @@ const char *tls_result_name(enum tls_result result);
 struct tls_peer {
 	const char *protocol, *cipher; /* "TLSv1.3", "TLS_AES_256_GCM_SHA384"; NULL before the handshake is over */
 	bool verified, resumed;
-	const char *by; /* "dane", "pkix", or "" if not verified */
+	bool by_other_name; /* of the names demanded with CHECK_DANE it has another one than the host's */
+	const char *by;	    /* "dane", "pkix", or "" if not verified */
 	enum tls_result result;
 	char why[160]; /* what was wrong with it; empty: nothing */
 };

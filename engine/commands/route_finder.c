@@ -14,6 +14,7 @@ bool route_finder_open(struct route_finder *finder, const struct config *config)
 	struct dns_setup dns_setup = {
 		.servers = config->dns.servers,
 		.nservers = config->dns.nservers,
+		.trusted = config->dns.trusted,
 		.smtp_port = (uint16_t)config->smtp_port,
 		.allow_private = config->allow_private,
 		.own_name = config->hostname,

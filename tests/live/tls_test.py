@@ -69,16 +69,18 @@ class Server:
     """A receiver of one case. what: "none" offers no TLS, "454" refuses it, "garbage" and "close" break it, "silent"
     says no more."""
 
-    def __init__(self, what, certificate=None, most=None):
+    def __init__(self, what, certificate=None, most=None, address=("127.0.0.1", 0)):
         self.what, self.commands, self.context = what, [], None
+        self.resumed, self.names = [], []  # of each handshake: was it short; what name was asked for
         self.hangs = threading.Event()
         if certificate:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(*certificate)
+            self.context.sni_callback = lambda connection, name, context: self.names.append(name)
             if most:
                 self.context.set_ciphers("DEFAULT@SECLEVEL=0")
                 self.context.minimum_version = self.context.maximum_version = most
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(address)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -125,6 +127,7 @@ class Server:
                 if self.what in ("garbage", "close", "silent"):
                     return
                 connection = self.context.wrap_socket(connection, server_side=True)
+                self.resumed.append(connection.session_reused)
                 secured, lines = True, connection.makefile("rb")
             elif verb == "DATA":
                 say("354 go")

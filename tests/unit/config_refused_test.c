@@ -102,7 +102,6 @@ static const struct bad {
 	{"queue { expires-after = 1d }\ndomain \"a\" { retry = { 2d } }", 2, "contradict"},
 	{"queue { retry = { 6d } }", 1, "contradict"},
 	{"require = durable\nredis { fsync = everysec }", 1, "contradict"},
-	{"domain \"a\" { tls = dane }", 1, "TLSA records"},
 	{"domain \"a\" { tls = maybe }", 1, "none opportunistic"},
 	{"domain \"a..b\" { }", 1, "expected a domain name"},
 	{"domain \"*a\" { }", 1, "expected a domain name"},
