@@ -296,6 +296,7 @@ static void conn_set_opened(struct conn *conn)
 	conn->opened = true;
 	host_answered(conn->host);
 	stat_add(conn->worker->stats, STAT_OPEN, 1);
+	protection_count(conn);
 	conn->idle = true;
 	conn->idle_until_ms = worker_now_ms(conn->worker) + CONN_IDLE_MS;
 	list_push_front(&conn->exchanger->idlers, &conn->idle_link);

@@ -11,6 +11,7 @@
 #include "base/check.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { IN_CLEAR_MS = 60 * 60 * 1000 };
 
@@ -55,16 +56,10 @@ bool protection_mx_is_signed(const struct domain *domain)
 
 static enum protection demanded_by(const struct domain *domain)
 {
-	return domain->protection & ~PROTECTION_MX_SIGNED;
+	return domain->protection & PROTECTION_DEMAND;
 }
 
-static const struct host_security *security_of(const struct conn *conn)
-{
-	return routes_security(conn->routes, conn->routes->route[conn->route].host);
-}
-
-/* How many of the records can be used, of those with this usage (0: any). */
-static unsigned usable_records(const struct host_security *security, unsigned usage)
+unsigned protection_records(const struct host_security *security, unsigned usage)
 {
 	unsigned n = 0;
 
@@ -73,73 +68,133 @@ static unsigned usable_records(const struct host_security *security, unsigned us
 	return n;
 }
 
-bool protection_is_possible(const struct conn *conn)
+enum session_tls protection_wish(int tls, const struct host_security *security)
 {
-	return target_of(conn->lane->site)->tls != TLS_DANE || usable_records(security_of(conn), 0);
+	if (tls == TLS_NONE)
+		return SESSION_CLEAR;
+	return tls >= TLS_REQUIRED || security->kind == SECURITY_TLSA ? SESSION_TLS_MUST : SESSION_TLS_IF_OFFERED;
 }
 
-enum session_tls protection_wished(const struct conn *conn)
+const char *protection_plan(int tls, const struct routes *routes, unsigned host)
 {
-	const struct target *target = target_of(conn->lane->site);
+	const struct host_security *security = routes_security(routes, host);
+	bool has_records = protection_records(security, 0);
 
-	if (target->tls == TLS_NONE)
-		return SESSION_CLEAR;
-	if (target->tls >= TLS_REQUIRED || security_of(conn)->kind == SECURITY_TLSA)
-		return SESSION_TLS_MUST;
-	if (conn->host->in_clear_until_ms > worker_now_ms(conn->worker))
-		return SESSION_CLEAR;
-	return SESSION_TLS_IF_OFFERED;
+	if (security->kind == SECURITY_LOST)
+		return "left alone until its TLSA records can be found out";
+	if (tls == TLS_NONE)
+		return "in clear";
+	if (tls == TLS_DANE && !has_records)
+		return "passed over: no TLSA record that can be used";
+	if (tls == TLS_DANE && !routes->mx_signed)
+		return "mail waits: its MX is not signed";
+	if (has_records)
+		return "TLS with a certificate that its TLSA records describe";
+	if (tls == TLS_VERIFIED)
+		return "TLS with a certificate for its name";
+	if (tls == TLS_REQUIRED || security->kind == SECURITY_TLSA)
+		return "TLS, whoever is at the other end";
+	return "TLS if it is offered, whoever is at the other end";
 }
 
 /* Whose certificate it is to be: the MX host's; the domain's own where its route is an address in the configuration. */
-static struct slice name_to_verify(const struct conn *conn)
+static struct slice name_to_verify(const struct routes *routes, unsigned host)
 {
 	struct address address;
 
-	return address_parse(&address, conn_mx(conn), 0) ? conn->routes->domain : conn_mx(conn);
+	return host < routes->nhosts && !address_parse(&address, routes->hosts[host], 0) ? routes->hosts[host]
+											 : routes->domain;
 }
 
-void protection_begin(struct conn *conn)
+const struct tls_demand *protection_demand(struct protection_demand *demand, const struct routes *routes,
+					   unsigned route)
 {
-	const struct host_security *security = security_of(conn);
-	struct tls_demand demand = {.host = name_to_verify(conn), .check = CHECK_NOTHING};
-	struct slice names[] = {conn->routes->domain, conn->routes->expanded};
+	unsigned host = routes->route[route].host;
+	const struct host_security *security = routes_security(routes, host);
 
+	*demand = (struct protection_demand){.tls = {.host = name_to_verify(routes, host), .check = CHECK_NOTHING},
+					     .names = {routes->domain, routes->expanded}};
 	if (security->kind == SECURITY_TLSA) {
-		demand.check = CHECK_DANE;
-		demand.host = security->base;
-		demand.records = security->records;
-		demand.nrecords = security->nrecords;
+		demand->tls.check = CHECK_DANE;
+		demand->tls.host = security->base;
+		demand->tls.records = security->records;
+		demand->tls.nrecords = security->nrecords;
 	}
-	if (conn->routes->mx_signed &&
-	    usable_records(security, 2)) { /* RFC 7672 3.2.2; for the others names do not matter */
-		demand.names = names;
-		demand.nnames = conn->routes->expanded.len ? 2 : 1;
+	if (routes->mx_signed && protection_records(security, 2)) { /* RFC 7672 3.2.2; else names do not matter */
+		demand->tls.names = demand->names;
+		demand->tls.nnames = routes->expanded.len ? 2 : 1;
 	}
-	channel_secure(&conn->channel, conn->worker->tls, &demand, &conn->worker->plain);
+	return &demand->tls;
 }
 
-enum protection protection_of(const struct conn *conn)
+enum protection protection_had(const struct tls_peer *peer, const struct host_security *security)
 {
-	const struct tls_peer *peer = channel_peer(&conn->channel);
-
 	if (!peer || !peer->protocol)
-		return security_of(conn)->kind == SECURITY_TLSA ? PROTECTION_NONE : PROTECTION_PROMISED;
+		return security->kind == SECURITY_TLSA ? PROTECTION_NONE : PROTECTION_PROMISED;
 	if (!peer->verified)
 		return PROTECTION_ENCRYPTED;
 	return slice_is(slice_of(peer->by), SLICE("dane")) ? PROTECTION_DANE : PROTECTION_VERIFIED;
 }
 
-void protection_write(const struct conn *conn, const struct domain *domain, char text[PROTECTION_TEXT_MAX])
+void protection_describe(const struct tls_peer *peer, char text[PROTECTION_TEXT_MAX])
 {
-	const struct tls_peer *peer = channel_peer(&conn->channel);
-	bool host_only = protection_of(conn) == PROTECTION_DANE && !protection_mx_is_signed(domain);
-
 	if (peer && peer->protocol)
-		snprintf(text, PROTECTION_TEXT_MAX, "%s %s %s%s", peer->protocol, peer->cipher,
-			 peer->verified ? peer->by : "unverified", host_only ? "-host" : "");
+		snprintf(text, PROTECTION_TEXT_MAX, "%s %s %s", peer->protocol, peer->cipher,
+			 peer->verified ? peer->by : "unverified");
 	else
 		snprintf(text, PROTECTION_TEXT_MAX, "none");
+}
+
+/* ---- of a connection */
+
+static const struct host_security *security_of(const struct conn *conn)
+{
+	return routes_security(conn->routes, conn->routes->route[conn->route].host);
+}
+
+bool protection_is_possible(const struct conn *conn)
+{
+	return target_of(conn->lane->site)->tls != TLS_DANE || protection_records(security_of(conn), 0);
+}
+
+enum session_tls protection_wished(const struct conn *conn)
+{
+	enum session_tls wish = protection_wish(target_of(conn->lane->site)->tls, security_of(conn));
+
+	if (wish == SESSION_TLS_IF_OFFERED && conn->host->in_clear_until_ms > worker_now_ms(conn->worker))
+		return SESSION_CLEAR;
+	return wish;
+}
+
+void protection_begin(struct conn *conn)
+{
+	struct protection_demand demand;
+
+	channel_secure(&conn->channel, conn->worker->tls, protection_demand(&demand, conn->routes, conn->route),
+		       &conn->worker->plain);
+}
+
+enum protection protection_of(const struct conn *conn)
+{
+	return protection_had(channel_peer(&conn->channel), security_of(conn));
+}
+
+void protection_write(const struct conn *conn, const struct domain *domain, char text[PROTECTION_TEXT_MAX])
+{
+	protection_describe(channel_peer(&conn->channel), text);
+	if (protection_of(conn) == PROTECTION_DANE && !protection_mx_is_signed(domain))
+		strncat(text, "-host", PROTECTION_TEXT_MAX - strlen(text) - 1);
+}
+
+void protection_count(const struct conn *conn)
+{
+	static const enum stat stats[] = {
+		[PROTECTION_NONE] = STAT_TLS_NONE,	     [PROTECTION_PROMISED] = STAT_TLS_NONE,
+		[PROTECTION_ENCRYPTED] = STAT_TLS_ENCRYPTED, [PROTECTION_VERIFIED] = STAT_TLS_VERIFIED,
+		[PROTECTION_DANE] = STAT_TLS_DANE,
+	};
+
+	stat_add(conn->worker->stats, stats[protection_of(conn)], 1);
 }
 
 /* A certificate for the name of one domain says nothing to another that has the same hosts. */
@@ -193,7 +248,10 @@ struct outcome protection_refusal(const struct conn *conn, const struct delivery
 
 bool protection_falls_back(struct conn *conn)
 {
-	if (session_end(&conn->session) != SESSION_INSECURE || protection_wished(conn) != SESSION_TLS_IF_OFFERED)
+	if (session_end(&conn->session) != SESSION_INSECURE)
+		return false;
+	stat_add(conn->worker->stats, STAT_TLS_FAILED, 1);
+	if (protection_wished(conn) != SESSION_TLS_IF_OFFERED)
 		return false;
 	conn->host->in_clear_until_ms = worker_now_ms(conn->worker) + IN_CLEAR_MS;
 	return true;

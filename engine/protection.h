@@ -34,9 +34,26 @@ const char *protection_meaning(enum protection protection);
 /* What a domain with these limits and routes demands, for struct domain.protection: an enum protection, and whether it
  * is the domain itself that names these hosts. Else a certificate says who a host is, but not that it is the right one.
  */
-enum { PROTECTION_MX_SIGNED = 0x80 };
+enum { PROTECTION_MX_SIGNED = 0x80, PROTECTION_DEMAND = 0x7f };
 uint8_t protection_demanded(const struct limits *limits, const struct routes *routes);
 bool protection_mx_is_signed(const struct domain *domain);
+/* The same of any connection: what is to be tried with such a host under that policy; and in words, for people. */
+enum session_tls protection_wish(int tls, const struct host_security *security);
+const char *protection_plan(int tls, const struct routes *routes, unsigned host);
+/* How many TLSA records of a host can be used, of those with this usage (0: any). */
+unsigned protection_records(const struct host_security *security, unsigned usage);
+/* Who the host of a route must be, as TLS wants it: borrowed from routes and demand. */
+struct protection_demand {
+	struct tls_demand tls;
+	struct slice names[2];
+};
+const struct tls_demand *protection_demand(struct protection_demand *demand, const struct routes *routes,
+					   unsigned route);
+/* What there is with that peer (NULL: in clear). */
+enum protection protection_had(const struct tls_peer *peer, const struct host_security *security);
+/* "TLSv1.3 TLS_AES_256_GCM_SHA384 dane", "... pkix", "... unverified" or "none". */
+void protection_describe(const struct tls_peer *peer, char text[PROTECTION_TEXT_MAX]);
+
 /* What a connection to this route is to try: for session_setup. */
 enum session_tls protection_wished(const struct conn *conn);
 /* STARTTLS was taken: the handshake with the host at hand begins. */
@@ -55,6 +72,9 @@ bool protection_suffices(const struct conn *conn, const struct delivery *deliver
 enum { PROTECTION_WHY_MAX = 400 };
 struct outcome protection_refusal(const struct conn *conn, const struct delivery *delivery, char *room);
 
-/* The handshake has failed. True if the same host may be tried once more in clear (RFC 7435): nothing demanded more of
- * it, and the connection is a new one. It is remembered for an hour. */
+/* Counts a connection that is ready for mail by what it has, for status and metrics. */
+void protection_count(const struct conn *conn);
+/* A session is over before it was ready; a handshake that failed is counted. True if the same host may be tried once
+ * more in clear (RFC 7435): nothing demanded more of it, and the connection is a new one. It is remembered for an hour.
+ */
 bool protection_falls_back(struct conn *conn);

@@ -24,13 +24,27 @@ const char *tls_result_name(enum tls_result result)
 	return result_names[result];
 }
 
+/* The data of matching type 0 is a certificate or a key, and nothing else. */
+static bool is_whole(const struct tlsa *record)
+{
+	const unsigned char *at = (const unsigned char *)record->data.ptr, *end = at + record->data.len;
+	X509 *certificate = record->selector == 0 ? d2i_X509(NULL, &at, (long)record->data.len) : NULL;
+	EVP_PKEY *key = record->selector == 1 ? d2i_PUBKEY(NULL, &at, (long)record->data.len) : NULL;
+	bool whole = (certificate || key) && at == end;
+
+	X509_free(certificate);
+	EVP_PKEY_free(key);
+	ERR_clear_error();
+	return whole;
+}
+
 bool tlsa_is_usable(const struct tlsa *record)
 {
 	static const size_t digest_bytes[] = {0, 32, 64};
 
 	if (record->usage < 2 || record->usage > 3 || record->selector > 1 || record->matching > 2)
 		return false;
-	return record->matching ? record->data.len == digest_bytes[record->matching] : record->data.len > 0;
+	return record->matching ? record->data.len == digest_bytes[record->matching] : is_whole(record);
 }
 
 /* ---- the demand */

@@ -98,5 +98,5 @@ size_t tls_taken(struct tls_stream *stream, size_t n);
 const struct tls_peer *tls_peer(const struct tls_stream *stream);
 
 /* Whether OpenSSL can judge by this record: usage 2 or 3, known selector and matching type, a digest of the right
- * length (RFC 7672 3.1). */
+ * length, or the whole of a certificate or key (RFC 7672 3.1). */
 bool tlsa_is_usable(const struct tlsa *record);

@@ -6,29 +6,34 @@
 #include <stdint.h>
 
 /* One list makes the enum and the names. */
-#define STATS(X)                                                     \
-	X(ATTEMPTED, "attempted", "recipients a dialogue was begun for") \
-	X(DELIVERED, "delivered", "recipients accepted by their server") \
-	X(FAILED, "failed", "recipients refused for good")               \
-	X(DEFERRED, "deferred", "attempts that will be repeated")        \
-	X(UNCERTAIN, "uncertain", "messages whose last reply was lost")  \
-	X(EXPIRED, "expired", "recipients given up for their age")       \
-	X(CONNECTED, "connected", "connections made")                    \
-	X(REFUSED, "refused", "connections that failed")                 \
-	X(LEASED, "leased", "records taken from the queue")              \
-	X(RETURNED, "returned", "records given back untried")            \
-	X(SETTLED, "settled", "outcomes recorded in Redis")              \
-	X(OPEN, "open", "connections open now")                          \
-	X(INFLIGHT, "inflight", "recipients in dialogue now")            \
-	X(ACCEPTED, "accepted", "jobs taken in")                         \
-	X(REJECTED, "rejected", "jobs refused")                          \
-	X(RESOLVED, "resolved", "domains looked up in DNS")
+#define STATS(X)                                                                                         \
+	X(ATTEMPTED, "attempted", "recipients a dialogue was begun for")                                 \
+	X(DELIVERED, "delivered", "recipients accepted by their server")                                 \
+	X(FAILED, "failed", "recipients refused for good")                                               \
+	X(DEFERRED, "deferred", "attempts that will be repeated")                                        \
+	X(UNCERTAIN, "uncertain", "messages whose last reply was lost")                                  \
+	X(EXPIRED, "expired", "recipients given up for their age")                                       \
+	X(CONNECTED, "connected", "connections made")                                                    \
+	X(REFUSED, "refused", "connections that failed")                                                 \
+	X(LEASED, "leased", "records taken from the queue")                                              \
+	X(RETURNED, "returned", "records given back untried")                                            \
+	X(SETTLED, "settled", "outcomes recorded in Redis")                                              \
+	X(OPEN, "open", "connections open now")                                                          \
+	X(INFLIGHT, "inflight", "recipients in dialogue now")                                            \
+	X(ACCEPTED, "accepted", "jobs taken in")                                                         \
+	X(REJECTED, "rejected", "jobs refused")                                                          \
+	X(RESOLVED, "resolved", "domains looked up in DNS")                                              \
+	X(TLS_NONE, "tls_none", "connections in clear")                                                  \
+	X(TLS_ENCRYPTED, "tls_encrypted", "connections under TLS with a certificate nobody vouches for") \
+	X(TLS_VERIFIED, "tls_verified", "connections under TLS with a certificate of the trust store")   \
+	X(TLS_DANE, "tls_dane", "connections under TLS with a certificate of TLSA records")              \
+	X(TLS_FAILED, "tls_failed", "connections whose STARTTLS or handshake failed")
 
 enum stat {
 #define X(name, text, meaning) STAT_##name,
 	STATS(X)
 #undef X
-	STAT_COUNT
+		STAT_COUNT
 };
 
 struct stats {

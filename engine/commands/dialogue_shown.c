@@ -1,4 +1,7 @@
-/* The loop is the one that smtp/session.h asks of every owner. A dialogue without a message goes in lock-step, and when
+/* A message is not said on a connection that has less protection than its domain demands, as little as the engine
+ * would; only falling back to clear, on a new connection, is left to the engine.
+ *
+ * The loop is the one that smtp/session.h asks of every owner. A dialogue without a message goes in lock-step, and when
  * the recipient has been taken the session is given up and QUIT is said by hand: a session has no way to stop between
  * RCPT and DATA, since nobody who delivers mail needs one. */
 #include "dialogue_shown.h"
@@ -15,21 +18,25 @@ enum { TURN_MS = 200, QUIT_PATIENCE_MS = 5000 };
 struct dialogue {
 	const struct dialogue_setup *setup;
 	struct dialogue_result *result;
+	struct channel channel;
 	struct connecting connecting;
-	struct receive receive;
-	struct sending sending;
 	struct op closing;
-	struct socket socket;
 	struct session session;
 	struct session_send send;
 	struct tx tx;
 	struct recipient recipient;
 	struct arena arena;
 	struct rendered rendered;
+	struct outbuf plain;
 	struct iovec quit;
 	uint64_t deadline_ms; /* of connecting, and of our own QUIT */
-	bool connected, sending_now, given, by_hand, over, ended, closed;
+	bool connected, given, by_hand, over, ended, closed;
 };
+
+static uint64_t now(const struct dialogue *d)
+{
+	return ring_now_ms(d->setup->ring);
+}
 
 static void on_connected(struct op *op, int result)
 {
@@ -40,39 +47,55 @@ static void on_connected(struct op *op, int result)
 	d->ended = result != 0;
 }
 
-static void on_data(struct receive *receive, struct slice bytes)
+static void on_heard(void *who, struct slice bytes)
 {
-	struct dialogue *d = LIST_OWNER(receive, struct dialogue, receive);
+	struct dialogue *d = who;
 
 	if (!d->by_hand) {
-		session_hear(&d->session, bytes, ring_now_ms(d->setup->ring));
+		session_hear(&d->session, bytes, now(d));
 		return;
 	}
 	while (bytes.len)
 		d->setup->line(d->setup->who, false, slice_trim(slice_until(&bytes, '\n')));
 }
 
-static void on_received(struct op *op, int result)
+static void on_lost(void *who, int error)
 {
-	struct dialogue *d = LIST_OWNER(op, struct dialogue, receive.op);
+	struct dialogue *d = who;
 
-	if (d->by_hand || result == -ECANCELED)
+	if (d->by_hand)
 		d->ended = true;
 	else
-		session_lost(&d->session, -result, ring_now_ms(d->setup->ring));
+		session_lost(&d->session, error, now(d));
 }
 
-static void on_sent(struct op *op, int result)
+static void on_said(void *who, size_t n, int error)
 {
-	struct dialogue *d = LIST_OWNER(op, struct dialogue, sending.op);
+	struct dialogue *d = who;
 
-	d->sending_now = false;
-	if (d->by_hand)
+	if (d->by_hand || d->ended)
 		return;
-	session_said(&d->session, result > 0 ? (size_t)result : 0, ring_now_ms(d->setup->ring));
-	if (result < 0)
-		session_lost(&d->session, -result, ring_now_ms(d->setup->ring));
+	session_said(&d->session, n, now(d));
+	if (error)
+		session_lost(&d->session, error, now(d));
 }
+
+static void on_secured(void *who)
+{
+	struct dialogue *d = who;
+
+	session_secured(&d->session, now(d));
+}
+
+static void on_insecure(void *who, const char *why)
+{
+	struct dialogue *d = who;
+
+	session_insecure(&d->session, why, now(d));
+}
+
+static const struct channel_owner owner = {
+	.heard = on_heard, .said = on_said, .lost = on_lost, .secured = on_secured, .insecure = on_insecure};
 
 static void on_closed(struct op *op, int result)
 {
@@ -82,18 +105,19 @@ static void on_closed(struct op *op, int result)
 
 static void begin(struct dialogue *d)
 {
+	const struct routes *routes = d->setup->protection.routes;
+	unsigned route = d->setup->protection.route;
 	struct session_setup setup = {
 		.helo = d->setup->helo,
 		.limits = d->setup->limits,
 		.no_pipelining = !d->setup->message,
+		.tls = protection_wish(d->setup->protection.tls, routes_security(routes, routes->route[route].host)),
 	};
 
 	d->deadline_ms = 0;
 	session_start(&d->session, &setup, ring_now_ms(d->setup->ring));
 	session_listen(&d->session, d->setup->line, d->setup->who);
-	d->receive.op.done = on_received;
-	d->receive.data = on_data;
-	ring_receive(d->setup->ring, &d->receive, &d->socket);
+	channel_begin(&d->channel, d->setup->ring, &owner, d);
 }
 
 /* The message in the form that this server takes; without one, any. */
@@ -130,11 +154,43 @@ static void note(struct dialogue *d, const struct outcome *outcome)
 	result->outcome.text = slice_of(result->text);
 }
 
-static void send_bytes(struct dialogue *d, struct iovec *iov, unsigned niov)
+static void secure(struct dialogue *d)
 {
-	d->sending_now = true;
-	d->sending.op.done = on_sent;
-	ring_send(d->setup->ring, &d->sending, &d->socket, iov, niov);
+	const struct protection_setup *protection = &d->setup->protection;
+	struct protection_demand demand;
+
+	channel_secure(&d->channel, d->setup->tls, protection_demand(&demand, protection->routes, protection->route),
+		       &d->plain);
+}
+
+/* What there is, against what is demanded; without it not a word of the mail is said. */
+static bool suffices(struct dialogue *d)
+{
+	const struct protection_setup *protection = &d->setup->protection;
+	const struct host_security *security =
+		routes_security(protection->routes, protection->routes->route[protection->route].host);
+	const struct tls_peer *peer = channel_peer(&d->channel);
+	enum protection demanded = protection->demands & PROTECTION_DEMAND;
+
+	if (demanded == PROTECTION_DANE && !(protection->demands & PROTECTION_MX_SIGNED))
+		return false;
+	protection_describe(peer, d->result->tls);
+	return protection_had(peer, security) >= demanded;
+}
+
+/* The recipient has waited in vain. */
+static void refuse(struct dialogue *d)
+{
+	struct outcome outcome = {.verdict = {ACTION_LATER, SCOPE_SITE, CATEGORY_TLS, .rule = "tls-required"},
+				  .stage = STAGE_STARTTLS,
+				  .origin = ORIGIN_LOCAL,
+				  .enhanced = "4.7.10",
+				  .text = SLICE("the connection has less protection than is demanded")};
+
+	note(d, &outcome);
+	d->over = true;
+	d->result->told = true;
+	session_quit(&d->session, now(d));
 }
 
 /* RCPT was taken and there is nothing to send: the session is given up, and we say QUIT. */
@@ -148,7 +204,7 @@ static void leave(struct dialogue *d)
 	d->setup->line(d->setup->who, true, SLICE("QUIT"));
 	d->quit = (struct iovec){"QUIT\r\n", 6};
 	d->deadline_ms = ring_now_ms(d->setup->ring) + QUIT_PATIENCE_MS;
-	send_bytes(d, &d->quit, 1);
+	channel_say(&d->channel, &d->quit, 1);
 }
 
 /* Whatever happened: the order of smtp/session.h. */
@@ -158,20 +214,26 @@ static void turn(struct dialogue *d)
 
 	if (deadline_ms && now_ms >= deadline_ms)
 		session_expire(&d->session, now_ms);
-	if (session_wants(&d->session) && !d->given)
-		give(d);
+	if (session_wants_handshake(&d->session) && !channel_peer(&d->channel))
+		secure(d);
+	if (session_wants(&d->session) && !d->given && !d->over) {
+		if (suffices(d))
+			give(d);
+		else
+			refuse(d);
+	}
 	if (session_over(&d->session)) {
 		d->over = true;
 		d->result->told = true;
 		note(d, &d->recipient.outcome);
 		session_quit(&d->session, now_ms);
 	}
-	if (d->given && !d->over && !d->setup->message && d->tx.naccepted > 0 && !d->sending_now) {
+	if (d->given && !d->over && !d->setup->message && d->tx.naccepted > 0 && channel_is_free(&d->channel)) {
 		leave(d);
 		return;
 	}
-	if (!d->sending_now && session_say(&d->session, &d->send))
-		send_bytes(d, d->send.iov, d->send.niov);
+	if (channel_is_free(&d->channel) && session_say(&d->session, &d->send))
+		channel_say(&d->channel, d->send.iov, d->send.niov);
 	if (session_is_closed(&d->session)) {
 		d->ended = true;
 		if (!d->over)
@@ -182,9 +244,11 @@ static void turn(struct dialogue *d)
 static void finish(struct dialogue *d)
 {
 	d->closing.done = on_closed;
-	ring_close(d->setup->ring, &d->closing, &d->socket, false);
+	channel_close(&d->channel, d->setup->ring, &d->closing);
 	while (!d->closed && ring_turn(d->setup->ring, TURN_MS) == 0)
 		;
+	channel_free(&d->channel);
+	outbuf_free(&d->plain);
 	while (!d->by_hand && d->connected && session_over(&d->session))
 		;
 	tx_clear(&d->tx);
@@ -201,7 +265,7 @@ struct dialogue_result dialogue_show(const struct dialogue_setup *setup)
 
 	d.connecting.op.done = on_connected;
 	d.deadline_ms = ring_now_ms(setup->ring) + 1000ull * setup->connect_s;
-	ring_connect(setup->ring, &d.connecting, &d.socket, RING_STREAM, setup->to, setup->from);
+	ring_connect(setup->ring, &d.connecting, &d.channel.socket, RING_STREAM, setup->to, setup->from);
 	while (!d.ended && ring_turn(setup->ring, TURN_MS) == 0) {
 		if (d.connected && !begun)
 			begin(&d);

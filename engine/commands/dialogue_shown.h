@@ -1,6 +1,7 @@
 /* One SMTP connection for a person to watch: the engine's own session, driven to its end on a ring, every line told. */
 #pragma once
 
+#include "protection.h"
 #include "route_finder.h"
 
 #include "mail/message.h"
@@ -12,6 +13,13 @@ struct dialogue_setup {
 	const struct address *to, *from; /* from NULL: any of ours */
 	struct slice helo, sender, recipient;
 	unsigned connect_s;
+	struct tls *tls;
+	struct protection_setup {
+		const struct routes *routes;
+		unsigned route;
+		int tls;	 /* enum tls_policy */
+		uint8_t demands; /* protection_demanded */
+	} protection;
 	struct message *message; /* NULL: the dialogue ends after RCPT */
 	const struct merge *merge;
 	void (*line)(void *who, bool ours, struct slice line);
@@ -24,6 +32,7 @@ struct dialogue_result {
 	bool told;		/* the recipient has an outcome */
 	struct outcome outcome; /* of it, else of the session; its text lies in text */
 	char text[OUTCOME_TEXT_MAX];
+	char tls[PROTECTION_TEXT_MAX]; /* as in an event; empty: it did not get that far */
 };
 
 struct dialogue_result dialogue_show(const struct dialogue_setup *setup);

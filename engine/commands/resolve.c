@@ -2,6 +2,7 @@
 #include "client.h"
 #include "console.h"
 #include "home.h"
+#include "protection.h"
 #include "route_finder.h"
 
 #include "queue/mailbox.h"
@@ -92,6 +93,43 @@ static void print_hosts(const struct resolved *resolved, struct outbuf *out)
 	outbuf_free(&addresses);
 }
 
+static int tls_of(const struct resolved *resolved)
+{
+	return config_limits(resolved->config, resolved->domain, resolved->site ? resolved->site->name : SLICE_NONE,
+			     SLICE_NONE, NULL)
+		.tls;
+}
+
+/* How each host is met, and what the DNS says of it; which line of the configuration decides is among the limits. */
+static void print_protection(const struct resolved *resolved, struct outbuf *out)
+{
+	const struct routes *routes = resolved->routes;
+
+	for (unsigned i = 0; i < routes->nhosts; i++) {
+		const struct host_security *security = routes_security(routes, i);
+
+		outbuf_printf(out, "tls       %.*s: %s (DNSSEC: %s", SLICE_ARG(routes->hosts[i]),
+			      protection_plan(tls_of(resolved), routes, i), security_meaning(security->kind));
+		if (security->kind == SECURITY_TLSA)
+			outbuf_printf(out, " of %.*s, %u, of them usable %u", SLICE_ARG(security->base),
+				      security->nrecords, protection_records(security, 0));
+		outbuf_printf(out, "; %s)\n", routes->mx_signed ? "MX signed" : "MX not signed");
+	}
+}
+
+static void print_protection_json(const struct resolved *resolved, unsigned host, struct outbuf *out)
+{
+	const struct host_security *security = routes_security(resolved->routes, host);
+
+	outbuf_json_text(out, "tls", slice_of(protection_plan(tls_of(resolved), resolved->routes, host)));
+	outbuf_json_text(out, "dnssec", slice_of(security_name(security->kind)));
+	if (security->kind != SECURITY_TLSA)
+		return;
+	outbuf_json_text(out, "tlsa_base", security->base);
+	outbuf_json_number(out, "tlsa_records", security->nrecords);
+	outbuf_json_number(out, "tlsa_usable", protection_records(security, 0));
+}
+
 /* A line for each limit, of those lines that the configuration explained. */
 static void print_why(struct outbuf *why, struct outbuf *out)
 {
@@ -146,6 +184,7 @@ static void print_text(const struct resolved *resolved, struct outbuf *out)
 	if (resolved->config->divert == DIVERT_DISCARD)
 		outbuf_printf(out, "divert    everything is discarded: nothing is sent anywhere\n");
 	print_hosts(resolved, out);
+	print_protection(resolved, out);
 	outbuf_printf(out, "site      %.*s%s\n", SLICE_ARG(outbuf_slice(&resolved->site_name)),
 		      !resolved->site	      ? ""
 		      : resolved->site->place ? " (configured)"
@@ -178,6 +217,7 @@ static void print_hosts_json(const struct resolved *resolved, struct outbuf *out
 		if (i < routes->nhosts) {
 			outbuf_json_text(out, "host", routes->hosts[i]);
 			outbuf_json_number(out, "preference", preference_of(routes, i));
+			print_protection_json(resolved, i, out);
 		}
 		outbuf_json_raw(out, "addresses", outbuf_slice(&text));
 		outbuf_byte(out, '}');
@@ -240,6 +280,7 @@ static void print_json(const struct resolved *resolved, struct outbuf *out)
 	outbuf_json_text(out, "result", slice_of(routes_result_name(routes->result)));
 	outbuf_json_text(out, "reason", slice_of(routes->reason));
 	outbuf_json_text(out, "origin", slice_of(origin_of(resolved)));
+	outbuf_json_raw(out, "mx_signed", routes->mx_signed ? SLICE("true") : SLICE("false"));
 	print_hosts_json(resolved, out);
 	outbuf_json_text(out, "site", outbuf_slice(&resolved->site_name));
 	outbuf_json_raw(out, "site_configured",

@@ -17,6 +17,8 @@ struct trial {
 	struct slice sender;
 	struct message *message; /* owned */
 	struct outbuf lines;	 /* the dialogue, as JSON */
+	struct tls *tls;	 /* owned */
+	const char *plan;	 /* how the connection is to be protected */
 	char host[ADDRESS_TEXT_MAX];
 };
 
@@ -102,6 +104,8 @@ static struct dialogue_result talk(struct trial *trial, struct route_finder *fin
 		.helo = source ? source->helo : config->hostname,
 		.sender = trial->sender,
 		.recipient = mailbox_address(&trial->mailbox),
+		.tls = trial->tls,
+		.protection = {routes, route, limits.tls, protection_demanded(&limits, routes)},
 		.connect_s = (unsigned)limits.timeout_s[TIMEOUT_CONNECT],
 		.message = trial->message,
 		.merge = &merge,
@@ -111,12 +115,13 @@ static struct dialogue_result talk(struct trial *trial, struct route_finder *fin
 
 	session_limits.window_max = 1;
 	address_text(setup.to, trial->host);
+	trial->plan = protection_plan(limits.tls, routes, routes->route[route].host);
 	struct slice host = routes->nhosts ? routes->hosts[routes->route[route].host] : SLICE_NONE;
 
 	if (!trial->arguments->json && slice_starts(slice_of(trial->host), host)) /* a route without a name */
-		console_say("connecting to %s", trial->host);
+		console_say("connecting to %s: %s", trial->host, trial->plan);
 	else if (!trial->arguments->json)
-		console_say("connecting to %.*s at %s", SLICE_ARG(host), trial->host);
+		console_say("connecting to %.*s at %s: %s", SLICE_ARG(host), trial->host, trial->plan);
 	return dialogue_show(&setup);
 }
 
@@ -129,6 +134,9 @@ static void print_json(const struct trial *trial, const struct dialogue_result *
 	outbuf_byte(&out, '{');
 	outbuf_json_text(&out, "address", mailbox_address(&trial->mailbox));
 	outbuf_json_text(&out, "host", slice_of(trial->host));
+	outbuf_json_text(&out, "tls_plan", slice_of(trial->plan));
+	if (result->tls[0])
+		outbuf_json_text(&out, "tls", slice_of(result->tls));
 	outbuf_json_raw(&out, "accepted", good ? SLICE("true") : SLICE("false"));
 	if (result->error) {
 		outbuf_json_text(&out, "error", slice_of(strerror(result->error)));
@@ -151,6 +159,8 @@ static void print_text(const struct trial *trial, const struct dialogue_result *
 {
 	const struct outcome *outcome = &result->outcome;
 
+	if (result->tls[0])
+		console_say("tls: %s", result->tls);
 	if (result->error)
 		console_say("connecting to %s: %s", trial->host, strerror(result->error));
 	else if (result->taken)
@@ -188,6 +198,7 @@ static int attempt(struct trial *trial)
 {
 	struct route_finder finder;
 	struct routes *routes;
+	char why[TLS_WHY_MAX];
 	int status;
 
 	if (trial->config->divert == DIVERT_DISCARD) {
@@ -195,12 +206,20 @@ static int attempt(struct trial *trial)
 			    trial->config->is_default ? ", because there is no configuration file" : "");
 		return EXIT_FAILED;
 	}
-	if (!route_finder_open(&finder, trial->config))
+	trial->tls = tls_new(NULL, why);
+	if (!trial->tls) {
+		console_say("%s", why);
 		return EXIT_FAILED;
+	}
+	if (!route_finder_open(&finder, trial->config)) {
+		tls_free(trial->tls);
+		return EXIT_FAILED;
+	}
 	routes = route_finder_ask(&finder, mailbox_domain(&trial->mailbox));
 	status = talk_to_first(trial, &finder, routes);
 	routes_free(routes);
 	route_finder_close(&finder);
+	tls_free(trial->tls);
 	return status;
 }
 

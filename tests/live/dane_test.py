@@ -297,8 +297,68 @@ def judge(case, found):
     return "" if case["about"] in event["reply"] else "expected %r in the reply, found %r" % (case["about"], event["reply"])
 
 
+class Commands:
+    """What people are shown: a list of what is wrong with it."""
+
+    def __init__(self, folder, authority):
+        self.folder, self.env, self.wrong, self.asked = folder, dict(os.environ, SSL_CERT_FILE=authority), [], 0
+
+    def run(self, *arguments):
+        done = subprocess.run([HIKYAKU, *arguments, "--json", "-c", self.folder + "/hikyaku.conf"], capture_output=True,
+                              env=self.env, text=True, timeout=30)
+        return json.loads(done.stdout)
+
+    def expect(self, what, found, wanted):
+        self.asked += 1
+        if found != wanted:
+            self.wrong.append("%s: expected %r, found %r" % (what, wanted, found))
+
+    def resolve(self, domain, *wanted):
+        """dnssec of its host, the beginning of its plan, and whether the MX is signed."""
+        found = self.run("resolve", domain)
+        host = found["hosts"][0]
+        self.expect("resolve " + domain, (host["dnssec"], host["tls"][:len(wanted[1])], found["mx_signed"]), wanted)
+        return host
+
+    def try_address(self, domain, accepted, tls):
+        found = self.run("try", "a@" + domain, "--send", self.folder + "/message")
+        self.expect("try " + domain, (found["accepted"], found.get("tls", "").split(" ")[-1]), (accepted, tls))
+
+
+def look(world, folder):
+    pathlib.Path(folder, "message").write_bytes(RAW)
+    commands = Commands(folder, world.authority[0])
+    host = commands.resolve("u311.test", "tlsa", "TLS with a certificate that its TLSA", True)
+    commands.expect("records", (host["tlsa_base"], host["tlsa_records"], host["tlsa_usable"]), ("mx.u311.test", 1, 1))
+    commands.resolve("unusable.test", "tlsa", "TLS, whoever is at the other end", True)
+    commands.resolve("bogus.test", "tlsa-lost", "left alone", True)
+    commands.resolve("no-records.test", "no-tlsa", "TLS if it is offered", True)
+    commands.resolve("unsigned.plain", "unsigned", "TLS if it is offered", False)
+    commands.resolve("right-host.plain", "tlsa", "TLS with a certificate that", False)
+    commands.resolve("must-host.plain", "tlsa", "mail waits: its MX is not signed", False)
+    commands.resolve("must-without.test", "no-tlsa", "passed over", True)
+    commands.resolve("off.test", "tlsa", "in clear", True)
+    commands.try_address("u311.test", True, "dane")
+    commands.try_address("wu311.test", False, "")
+    commands.try_address("plain.test", False, "")
+    commands.try_address("must-without.test", False, "pkix")
+    commands.try_address("unsigned.plain", True, "unverified")
+    commands.try_address("no-records.test", True, "none")
+    counts = commands.run("status")
+    for name in ("tls_none", "tls_encrypted", "tls_dane", "tls_failed"):
+        commands.expect("%s in status" % name, status_count(counts, name) > 0, True)
+    return commands
+
+
+def status_count(status, name):
+    """A counter, wherever it is in the document."""
+    if isinstance(status, dict):
+        return status.get(name) or sum(status_count(value, name) for value in status.values())
+    return sum(status_count(value, name) for value in status) if isinstance(status, list) else 0
+
+
 def deliver(world, folder, redis, resolver, path):
-    """One message to each domain; the first event of each, and with what the engine ended."""
+    """One message to each domain; the first event of each, what people are shown, and with what the engine ended."""
     conf = CONF % (world.port, folder, path, resolver.address)
     for case in world.cases:
         if case["policy"]:
@@ -312,8 +372,10 @@ def deliver(world, folder, redis, resolver, path):
     end = time.monotonic() + 30
     while time.monotonic() < end and len(first_events(redis)) < len(world.cases) and engine.poll() is None:
         time.sleep(0.05)
+    found = first_events(redis)
+    seen = look(world, folder)
     engine.terminate()
-    return first_events(redis), engine.wait(20)
+    return found, seen, engine.wait(20)
 
 
 def run(folder):
@@ -324,17 +386,19 @@ def run(folder):
     with RedisServer() as server, Daemon("nsd", ["-d", "-c", "@DIR@/nsd.conf"], files) as nsd:
         conf = {"unbound.conf": UNBOUND % (nsd.port, nsd.port), "anchor": anchor}
         with Daemon("unbound", ["-d", "-c", "@DIR@/unbound.conf"], conf) as resolver:
-            found, status = deliver(world, folder, Redis(server.path), resolver, server.path)
+            found, seen, status = deliver(world, folder, Redis(server.path), resolver, server.path)
     failed = 0
     for case in world.cases:
         wrong = judge(case, found)
         failed += bool(wrong)
         if wrong:
             print("%s: %s" % (case["domain"], wrong))
+    failed += len(seen.wrong)
+    print("\n".join(seen.wrong), end="\n" if seen.wrong else "")
     if status:
         failed += 1
         print("the engine ended with %d:\n%s" % (status, open(folder + "/engine.log").read()[-1500:]))
-    print("%d passed, %d failed" % (len(world.cases) + 1 - failed, failed))
+    print("%d passed, %d failed" % (len(world.cases) + seen.asked + 1 - failed, failed))
     return 1 if failed else 0
 
 
