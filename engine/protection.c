@@ -9,6 +9,8 @@
 #include "target.h"
 
 #include "base/check.h"
+#include "base/log.h"
+#include "queue/notes.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -186,6 +188,37 @@ void protection_write(const struct conn *conn, const struct domain *domain, char
 		strncat(text, "-host", PROTECTION_TEXT_MAX - strlen(text) - 1);
 }
 
+static void tell_distrust(const struct conn *conn)
+{
+	const struct tls_peer *peer = channel_peer(&conn->channel);
+	struct worker *worker = conn->worker;
+	struct outbuf text = {0}, data = {0};
+	struct slice site = conn->lane->site->name;
+
+	outbuf_printf(&text,
+		      "site %.*s: its certificates were verified till now, those of the last %d connections were not "
+		      "(%s); see whether the certificates we trust have changed, or theirs",
+		      SLICE_ARG(site), TRUST_MANY, peer && peer->why[0] ? peer->why : "no TLS");
+	log_warning("%s", LOG_TEXT(outbuf_slice(&text)));
+	event_begin(&data, worker);
+	outbuf_json_text(&data, "alarm", SLICE("certificates"));
+	outbuf_json_text(&data, "site", site);
+	outbuf_json_text(&data, "category", SLICE("tls"));
+	outbuf_json_text(&data, "mx", conn_mx(conn));
+	outbuf_json_text(&data, "text", outbuf_slice(&text));
+	outbuf_byte(&data, '}');
+	notes_event(queue_notes(worker->queue), SLICE("alarm"), outbuf_slice(&data));
+	outbuf_free(&text);
+	outbuf_free(&data);
+}
+
+static void note_trust(const struct conn *conn)
+{
+	if (trust_note(&target_of(conn->lane->site)->trust, protection_of(conn) >= PROTECTION_VERIFIED,
+		       worker_now_ms(conn->worker)))
+		tell_distrust(conn);
+}
+
 void protection_count(const struct conn *conn)
 {
 	static const enum stat stats[] = {
@@ -195,6 +228,7 @@ void protection_count(const struct conn *conn)
 	};
 
 	stat_add(conn->worker->stats, stats[protection_of(conn)], 1);
+	note_trust(conn);
 }
 
 /* A certificate for the name of one domain says nothing to another that has the same hosts. */
@@ -251,6 +285,7 @@ bool protection_falls_back(struct conn *conn)
 	if (session_end(&conn->session) != SESSION_INSECURE)
 		return false;
 	stat_add(conn->worker->stats, STAT_TLS_FAILED, 1);
+	note_trust(conn);
 	if (protection_wished(conn) != SESSION_TLS_IF_OFFERED)
 		return false;
 	conn->host->in_clear_until_ms = worker_now_ms(conn->worker) + IN_CLEAR_MS;

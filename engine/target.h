@@ -1,6 +1,7 @@
 /* A target: what the engine knows of a site, beside what the scheduler counts: where to connect and from where. */
 #pragma once
 
+#include "trust.h"
 #include "worker.h"
 
 struct target {
@@ -14,6 +15,7 @@ struct target {
 	unsigned connect_s;
 	bool unroutable; /* routes say why mail cannot go; nothing is connected */
 	uint64_t answered_ms;
+	struct trust trust; /* in its hosts' certificates */
 };
 
 /* The site of a domain with these routes, in the scheduler, with its target up to date. Takes the count of routes. */

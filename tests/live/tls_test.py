@@ -68,6 +68,7 @@ class Certificates:
 class Server:
     """A receiver of one case. what: "none" offers no TLS, "454" refuses it, "garbage" and "close" break it, "silent"
     says no more."""
+    turns = None  # another certificate, from the 26th handshake on
 
     def __init__(self, what, certificate=None, most=None, address=("127.0.0.1", 0)):
         self.what, self.commands, self.context = what, [], None
@@ -126,6 +127,8 @@ class Server:
                     lines.read()
                 if self.what in ("garbage", "close", "silent"):
                     return
+                if self.turns and len(self.resumed) == 25:
+                    self.context.load_cert_chain(*self.turns)
                 connection = self.context.wrap_socket(connection, server_side=True)
                 self.resumed.append(connection.session_reused)
                 secured, lines = True, connection.makefile("rb")
@@ -168,6 +171,27 @@ def cases(certificates):
     ]
 
 
+def turning(certificates):
+    """Its certificate is good for 25 connections, then it is nobody's; sessions are not kept."""
+    server = Server("tls", certificates.leaf("turning", "turning.test"))
+    server.turns = certificates.make("turned", ["-subj", "/CN=turned", "-days", "10"], "DNS:turning.test")
+    server.context.options |= ssl.OP_NO_TICKET
+    server.context.num_tickets = 0
+    return server
+
+
+def alarms(redis):
+    rows = [dict(zip(fields[::2], fields[1::2])) for _, fields in redis("XRANGE", "hikyaku:{0}:events", "-", "+") or []]
+    return [json.loads(row[b"data"]) for row in rows if row[b"type"] == b"alarm"]
+
+
+def judge_alarms(found):
+    told = [alarm for alarm in found if alarm["alarm"] == "certificates"]
+    if [alarm["mx"] for alarm in told] != ["127.0.0.1"] or "self-signed" not in told[0]["text"]:
+        return "expected one alarm of certificates, about self-signed ones; found %s" % found
+    return ""
+
+
 def first_events(redis):
     found = {}
     for _, fields in redis("XRANGE", "hikyaku:{0}:events", "-", "+") or []:
@@ -195,15 +219,19 @@ def judge(case, found):
 
 def run(folder):
     certificates = Certificates(folder)
-    all_cases = cases(certificates)
+    all_cases, turner = cases(certificates), turning(certificates)
     with RedisServer() as server:
         conf = CONF % (folder, server.path)
         silent = Server("silent")
         conf += 'domain "silent.test" { route = { "[127.0.0.1]:%d" } }\n' % silent.port
+        conf += 'domain "turning.test" { route = { "[127.0.0.1]:%d" }  messages-per-connection = 1 }\n' % turner.port
         for name, policy, receiver, _, _ in all_cases:
             conf += 'domain "%s.test" { route = { "[127.0.0.1]:%d" }  tls = "%s" }\n' % (name, receiver.port, policy)
         pathlib.Path(folder, "hikyaku.conf").write_text(conf)
         redis = Redis(server.path)
+        for number in range(50):
+            job = {"id": "turning-%d" % number, "from": "b@tls.test", "to": ["a@turning.test"]}
+            redis("XADD", "hikyaku:jobs", "*", "job", json.dumps(job), "raw", RAW)
         for name in ["silent"] + [case[0] for case in all_cases]:
             job = {"id": name, "from": "b@tls.test", "to": ["a@%s.test" % name]}
             redis("XADD", "hikyaku:jobs", "*", "job", json.dumps(job), "raw", RAW)
@@ -211,8 +239,11 @@ def run(folder):
             engine = subprocess.Popen([HIKYAKU, "run", "-c", folder + "/hikyaku.conf"], stdout=log, stderr=log,
                                       env=dict(os.environ, SSL_CERT_FILE=certificates.authority[0]))
         end = time.monotonic() + 20
-        while time.monotonic() < end and len(first_events(redis)) < len(all_cases) and engine.poll() is None:
+        while time.monotonic() < end and len(first_events(redis)) < len(all_cases) + 50 and engine.poll() is None:
             time.sleep(0.05)
+        while time.monotonic() < end and not alarms(redis):
+            time.sleep(0.05)
+        wrong_alarms = judge_alarms(alarms(redis))
         silent.hangs.wait(20)
         found = first_events(redis)
         engine.terminate()
@@ -223,10 +254,13 @@ def run(folder):
         failed += bool(wrong)
         if wrong:
             print("%s (%s): %s" % (case[0], case[1], wrong))
+    if wrong_alarms:
+        failed += 1
+        print(wrong_alarms)
     if status:
         failed += 1
         print("the engine ended with %d:\n%s" % (status, open(folder + "/engine.log").read()[-1500:]))
-    print("%d passed, %d failed" % (len(all_cases) - failed, failed))
+    print("%d passed, %d failed" % (len(all_cases) + 2 - failed, failed))
     return 1 if failed else 0
 
 
