@@ -86,4 +86,4 @@ format: ## clang-format over the tree
 clean: ## removes what was built
 	rm -rf build hikyaku
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -path $(BUILD)/peers -prune -o -name '*.d' -print 2>/dev/null)

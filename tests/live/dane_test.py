@@ -325,9 +325,27 @@ class Commands:
         self.expect("try " + domain, (found["accepted"], found.get("tls", "").split(" ")[-1]), (accepted, tls))
 
 
-def look(world, folder):
+def send_again(world, redis, commands):
+    """A second message: its session is the first one's, but where only the name of a domain was proved."""
+    wanted = {"u311.test": True, "u211.test": True, "own.test": False}
+    for domain in wanted:
+        job = {"id": "again-" + domain, "from": "b@elsewhere.test", "to": ["a@" + domain]}
+        redis("XADD", "hikyaku:jobs", "*", "job", json.dumps(job), "raw", RAW)
+    end = time.monotonic() + 10
+    while time.monotonic() < end and not all("again-" + domain in first_events(redis) for domain in wanted):
+        time.sleep(0.05)
+    found = first_events(redis)
+    for case in world.cases:
+        if case["domain"] in wanted:
+            tls = found.get("again-" + case["domain"], ("", {}))[1].get("tls", "nothing")
+            commands.expect("again " + case["domain"], (tls.split(" ")[-1], case["servers"][0].resumed[-1]),
+                            ("dane", wanted[case["domain"]]))
+
+
+def look(world, folder, redis):
     pathlib.Path(folder, "message").write_bytes(RAW)
     commands = Commands(folder, world.authority[0])
+    send_again(world, redis, commands)
     host = commands.resolve("u311.test", "tlsa", "TLS with a certificate that its TLSA", True)
     commands.expect("records", (host["tlsa_base"], host["tlsa_records"], host["tlsa_usable"]), ("mx.u311.test", 1, 1))
     commands.resolve("unusable.test", "tlsa", "TLS, whoever is at the other end", True)
@@ -373,7 +391,7 @@ def deliver(world, folder, redis, resolver, path):
     while time.monotonic() < end and len(first_events(redis)) < len(world.cases) and engine.poll() is None:
         time.sleep(0.05)
     found = first_events(redis)
-    seen = look(world, folder)
+    seen = look(world, folder, redis)
     engine.terminate()
     return found, seen, engine.wait(20)
 
