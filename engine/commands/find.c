@@ -2,7 +2,7 @@
  * bounded number of them: the log has the older ones. */
 #include "console.h"
 #include "event_reader.h"
-#include "reasons.h"
+#include "waiting_shown.h"
 
 #include "queue/mailbox.h"
 #include "queue/time.h"
@@ -23,18 +23,12 @@ struct finding {
 	unsigned long read;
 };
 
-static void write_clean(struct outbuf *out, struct slice text)
-{
-	for (size_t i = 0; i < text.len; i++)
-		outbuf_byte(out, (unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f ? ' ' : text.ptr[i]);
-}
-
 static void write_time(struct outbuf *out, const char *name, uint64_t ms)
 {
 	char room[TIME_TEXT_MAX];
 	struct slice text = time_text(ms < TIME_MS_MAX ? ms : 0, room);
 
-	if (ms && ms < TIME_MS_MAX - 1000)
+	if (waiting_is_due(ms))
 		outbuf_printf(out, "  %-10s %.10s %.8s\n", name, text.ptr, text.ptr + 11);
 }
 
@@ -46,12 +40,12 @@ static void entry_text(struct finding *finding, const struct waiting *waiting, c
 
 	outbuf_printf(out, "%.*s is %s\n  %-10s ", SLICE_ARG(record->address), waiting_place_name(waiting->place),
 		      "why");
-	write_clean(out, reason->text);
+	waiting_clean(out, reason->text);
 	outbuf_byte(out, '\n');
 	write_time(out, "next", reason->until_ms);
 	if (reply.len && reply.ptr != reason->text.ptr) {
 		outbuf_printf(out, "  %-10s ", "last reply");
-		write_clean(out, reply);
+		waiting_clean(out, reply);
 		outbuf_byte(out, '\n');
 	}
 	outbuf_printf(out, "  %-10s %.*s, recipient %u of it%s%.*s%s%.*s\n", "job", SLICE_ARG(record->job),
@@ -68,28 +62,8 @@ static void entry_text(struct finding *finding, const struct waiting *waiting, c
 
 static void entry_json(struct finding *finding, const struct waiting *waiting, const struct reason *reason)
 {
-	const struct record *record = &waiting->record;
-	struct outbuf *out = &finding->out;
-
-	outbuf_byte(out, '{');
-	outbuf_json_text(out, "to", record->address);
-	outbuf_json_text(out, "state", slice_of(waiting_place_name(waiting->place)));
-	outbuf_json_text(out, "job", record->job);
-	outbuf_json_text(out, "tenant", record->tenant);
-	outbuf_json_text(out, "campaign", waiting->parts.campaign);
-	if (waiting->site.len)
-		outbuf_json_text(out, "site", waiting->site);
-	outbuf_json_number(out, "index", record->index);
-	outbuf_json_number(out, "attempt", record->attempt);
-	outbuf_json_number(out, "queued", record->queued_ms);
-	if (record->expires_ms)
-		outbuf_json_number(out, "expires", record->expires_ms);
-	if (reason->until_ms && reason->until_ms < TIME_MS_MAX - 1000)
-		outbuf_json_number(out, "next", reason->until_ms);
-	if (pack_get(record->extras, SLICE("e")).len)
-		outbuf_json_text(out, "reply", pack_get(record->extras, SLICE("e")));
-	outbuf_json_text(out, "waits_for", reason->text);
-	outbuf_add(out, SLICE("}\n"));
+	waiting_json(&finding->out, waiting, reason);
+	outbuf_add(&finding->out, SLICE("}\n"));
 }
 
 static bool on_waiting(void *who, const struct waiting *waiting)

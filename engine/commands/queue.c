@@ -2,7 +2,7 @@
  * are sites and reasons, the largest first, each with the reply that most of them got; then each one, if asked. Groups
  * are kept in memory, recipients are not. */
 #include "console.h"
-#include "reasons.h"
+#include "waiting_shown.h"
 
 #include "base/check.h"
 #include "queue/control.h"
@@ -111,18 +111,12 @@ static void group_add(struct group *group, const struct waiting *waiting, const 
 
 /* Rows */
 
-static void write_clean(struct outbuf *out, struct slice text)
-{
-	for (size_t i = 0; i < text.len; i++)
-		outbuf_byte(out, (unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f ? ' ' : text.ptr[i]);
-}
-
 static void write_until(struct outbuf *out, uint64_t ms, uint64_t now_ms)
 {
 	char room[TIME_TEXT_MAX];
 	struct slice text = time_text(ms < TIME_MS_MAX ? ms : 0, room);
 
-	if (ms == 0 || ms >= TIME_MS_MAX - 1000)
+	if (!waiting_is_due(ms))
 		outbuf_printf(out, "%-11s", "-");
 	else if (ms < now_ms + 20 * 3600000ull)
 		outbuf_printf(out, "%-11.8s", text.ptr + 11);
@@ -138,35 +132,17 @@ static void row_text(struct listing *listing, const struct waiting *waiting, con
 		      waiting->record.attempt);
 	write_until(out, reason->until_ms, listing->reasons.now_ms);
 	outbuf_printf(out, " job %.*s  ", SLICE_ARG(waiting->record.job));
-	write_clean(out, reason->text);
+	waiting_clean(out, reason->text);
 	outbuf_byte(out, '\n');
 }
 
 static void row_json(struct listing *listing, const struct waiting *waiting, const struct reason *reason)
 {
-	const struct record *record = &waiting->record;
 	struct outbuf *out = &listing->out;
 
-	outbuf_byte(out, '{');
-	outbuf_json_text(out, "to", record->address);
-	outbuf_json_text(out, "state", slice_of(waiting_place_name(waiting->place)));
-	outbuf_json_text(out, "job", record->job);
-	outbuf_json_text(out, "tenant", record->tenant);
-	outbuf_json_text(out, "campaign", waiting->parts.campaign);
+	waiting_json(out, waiting, reason);
 	outbuf_json_text(out, "class", waiting->parts.transactional ? SLICE("transactional") : SLICE("bulk"));
 	outbuf_json_text(out, "domain", waiting->parts.domain);
-	if (waiting->site.len)
-		outbuf_json_text(out, "site", waiting->site);
-	outbuf_json_number(out, "index", record->index);
-	outbuf_json_number(out, "attempt", record->attempt);
-	outbuf_json_number(out, "queued", record->queued_ms);
-	if (record->expires_ms)
-		outbuf_json_number(out, "expires", record->expires_ms);
-	if (reason->until_ms && reason->until_ms < TIME_MS_MAX - 1000)
-		outbuf_json_number(out, "next", reason->until_ms);
-	if (pack_get(record->extras, SLICE("e")).len)
-		outbuf_json_text(out, "reply", pack_get(record->extras, SLICE("e")));
-	outbuf_json_text(out, "waits_for", reason->text);
 	outbuf_add(out, SLICE("}\n"));
 }
 
@@ -232,7 +208,7 @@ static void group_text(struct listing *listing, const struct group *group)
 				   age, sizeof(age)));
 	if (said && said->n < group->n)
 		outbuf_printf(out, "%llu of them: ", (unsigned long long)said->n);
-	write_clean(out, said ? slice_of(said->text) : slice_of(group->reason));
+	waiting_clean(out, said ? slice_of(said->text) : slice_of(group->reason));
 	outbuf_byte(out, '\n');
 }
 
@@ -309,7 +285,8 @@ static int list(struct client *client, struct listing *listing, const struct mat
 	reasons_read(&listing->reasons, client);
 	queue_reader_open(&reader, client, match);
 	if (listing->rows && !listing->arguments->json)
-		outbuf_printf(&listing->out, "%-34s %-8s %5s %-11s %s\n", "recipient", "state", "tries", "next (UTC)", "why");
+		outbuf_printf(&listing->out, "%-34s %-8s %5s %-11s %s\n", "recipient", "state", "tries", "next (UTC)",
+			      "why");
 	all = queue_reader_read(&reader, on_waiting, listing);
 	console_progress_end();
 	queue_reader_close(&reader);
