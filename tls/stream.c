@@ -287,13 +287,6 @@ void tls_write(struct tls_stream *stream, const struct iovec *iov, unsigned niov
 	}
 }
 
-void tls_bye(struct tls_stream *stream)
-{
-	if (stream->state == TLS_OPEN)
-		SSL_shutdown(stream->ssl);
-	ERR_clear_error();
-}
-
 struct slice tls_take(struct tls_stream *stream)
 {
 	struct outbuf empty = stream->wire;

@@ -86,8 +86,6 @@ void tls_stream_free(struct tls_stream *stream);
 enum tls_state tls_feed(struct tls_stream *stream, struct slice bytes, struct outbuf *plain);
 /* What we say, all of it, as few records as hold it. Only when open. */
 void tls_write(struct tls_stream *stream, const struct iovec *iov, unsigned niov);
-/* Says that we end. */
-void tls_bye(struct tls_stream *stream);
 
 /* The bytes for the server; they stay where they are until tls_taken says that the kernel has, or will never have, the
  * first n of them. Not to be asked meanwhile. Empty: nothing to send. */

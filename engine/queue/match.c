@@ -17,11 +17,6 @@ static const char *const key_names[] = {
 #undef X
 };
 
-const char *match_key_name(enum match_key key)
-{
-	return key_names[key];
-}
-
 bool match_glob(struct slice glob, struct slice text)
 {
 	size_t g = 0, t = 0, star = glob.len, mark = 0;

@@ -58,8 +58,6 @@ struct match_facts {
 	unsigned known; /* set of keys */
 };
 
-const char *match_key_name(enum match_key key);
-
 /* False and the refusal, whose message is a sentence: no key at all, an unknown one (with its nearest), a value that
  * could never fit. The match is empty then. */
 bool match_words(struct match *match, const char *const *words, unsigned nwords, struct refusal *refusal);

@@ -249,7 +249,6 @@ void session_start(struct session *session, const struct session_setup *setup, u
 		.line_heard = session->line_heard,
 		.now_ms = now_ms,
 		.window = 1,
-		.secured = setup->secured,
 	};
 
 	CHECK(session->ntx == 0);

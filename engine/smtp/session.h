@@ -62,7 +62,6 @@ struct session_setup {
 	struct verdict (*judge)(void *judge_who, const struct heard *heard);
 	void *judge_who;
 	enum session_tls tls;
-	bool secured; /* the connection is protected from its first byte (RFC 8314) */
 };
 
 /* Why it is over. */
@@ -202,7 +201,6 @@ bool session_wants_handshake(const struct session *session);
 void session_secured(struct session *session, uint64_t now_ms);
 /* It could not be: the session is over, in clear it may not go on. what: in a few words; copied. */
 void session_insecure(struct session *session, const char *what, uint64_t now_ms);
-bool session_is_secured(const struct session *session);
 
 /* Fills send with what may be said now. False: nothing. The session may not be asked again until session_said. */
 bool session_say(struct session *session, struct session_send *send);

@@ -61,11 +61,6 @@ bool session_wants_handshake(const struct session *session)
 	return session->shaking && !session->closed && !session->sending;
 }
 
-bool session_is_secured(const struct session *session)
-{
-	return session->secured;
-}
-
 void session_secured(struct session *session, uint64_t now_ms)
 {
 	if (session->closed)
