@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 
+from programs import stop_program
 from redis_client import Redis, RedisError, RedisServer, library_load
 
 HIKYAKU = os.environ.get("HIKYAKU", "./hikyaku")
@@ -102,13 +103,8 @@ class World:
         self.engine = subprocess.Popen([HIKYAKU, "run", "-c", self.conf], stdout=self.log, stderr=self.log)
 
     def stop(self):
-        if self.engine and self.engine.poll() is None:
-            self.engine.send_signal(signal.SIGTERM)
-            try:
-                self.engine.wait(10)
-            except subprocess.TimeoutExpired:
-                self.engine.kill()
-                self.engine.wait()
+        if self.engine:
+            stop_program(self.engine, 10)
 
     def close(self):
         self.stop()

@@ -17,7 +17,7 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from dns_test import Daemon, free_port, program
+from dns_test import NSD, Daemon, free_port, program
 from redis_client import Redis, RedisServer
 from tls_test import HIKYAKU, RAW, Certificates, Server, first_events
 
@@ -36,20 +36,7 @@ $TTL 3600
 @ NS ns
 ns A 127.0.0.1
 """
-NSD = """server:
-  ip-address: 127.0.0.1@@PORT@
-  zonesdir: "@DIR@"
-  database: ""
-  username: ""
-  chroot: ""
-  pidfile: ""
-  xfrdfile: ""
-  zonelistfile: "@DIR@/zone.list"
-  xfrdir: "@DIR@"
-  server-count: 1
-remote-control:
-  control-enable: no
-zone:
+ZONES = NSD + """zone:
   name: test
   zonefile: test
 zone:
@@ -159,7 +146,7 @@ class World:
         if BOGUS not in signed:
             raise RuntimeError("the zone has no record to spoil")
         files = {"test": signed.replace(BOGUS, "b1" * 32), "plain": pathlib.Path(self.folder, "plain").read_text(),
-                 "nsd.conf": NSD}
+                 "nsd.conf": ZONES}
         return files, pathlib.Path(self.folder, key + ".ds").read_text()
 
 

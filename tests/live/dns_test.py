@@ -350,10 +350,7 @@ class Daemon:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
-def nsd():
-    many = ZONE + "".join("many MX %d h%03d\nh%03d A 127.3.0.%d\n" % (i % 3, i, i, i % 250 + 1) for i in range(100))
-    files = {"world": many, "other": OTHER, "nsd.conf": """
-server:
+NSD = """server:
   ip-address: 127.0.0.1@@PORT@
   zonesdir: "@DIR@"
   database: ""
@@ -366,7 +363,12 @@ server:
   server-count: 1
 remote-control:
   control-enable: no
-zone:
+"""
+
+
+def nsd():
+    many = ZONE + "".join("many MX %d h%03d\nh%03d A 127.3.0.%d\n" % (i % 3, i, i, i % 250 + 1) for i in range(100))
+    files = {"world": many, "other": OTHER, "nsd.conf": NSD + """zone:
   name: world.test
   zonefile: world
 zone:

@@ -16,6 +16,7 @@ import traceback
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from programs import stop_program
 from redis_client import ROOT, Redis, RedisServer
 
 HIKYAKU = os.environ.get("HIKYAKU", "./hikyaku")
@@ -94,13 +95,7 @@ class World:
 
     def close(self):
         for process in (self.engine, self.sink):
-            if process.poll() is None:
-                process.terminate()
-                try:
-                    process.wait(15)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+            stop_program(process, 15)
         self.server.close()
 
 

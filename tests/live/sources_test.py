@@ -13,6 +13,7 @@ import threading
 import time
 from datetime import datetime, timedelta, timezone
 
+from programs import stop_program
 from redis_client import Redis, RedisServer
 
 HIKYAKU = os.environ.get("HIKYAKU", "./hikyaku")
@@ -186,13 +187,8 @@ class World:
                 for _, fields in self.redis("XRANGE", "hikyaku:{0}:events", "-", "+")]
 
     def stop(self):
-        if self.engine and self.engine.poll() is None:
-            self.engine.send_signal(signal.SIGTERM)
-            try:
-                self.engine.wait(10)
-            except subprocess.TimeoutExpired:
-                self.engine.kill()
-                self.engine.wait()
+        if self.engine:
+            stop_program(self.engine, 10)
         self.engine = None
 
     def close(self):
