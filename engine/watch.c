@@ -117,14 +117,14 @@ static void meet(const struct delivery *delivery, const struct subject *subject,
 	struct poll_terms terms = terms_of(vice, worker->config->alarms.window_ms);
 	uint64_t now_ms = worker_now_ms(worker);
 	char key[KEY_MAX];
-	int n = snprintf(key, sizeof(key), "%s %d %.*s\n%.*s\n%.*s", subject->kind, vice->category,
-			 SLICE_ARG(slice_head(subject->campaign, 200)), SLICE_ARG(slice_head(subject->tenant, 100)),
-			 SLICE_ARG(slice_head(subject->source, 100)));
-	struct entry *entry;
 
 	if (vice->percent == 0)
 		return;
-	entry = entry_get(&worker->watch, (struct slice){key, (size_t)n}, met);
+	int n = snprintf(key, sizeof(key), "%s %d %.*s\n%.*s\n%.*s", subject->kind, vice->category,
+			 SLICE_ARG(slice_head(subject->campaign, 200)), SLICE_ARG(slice_head(subject->tenant, 100)),
+			 SLICE_ARG(slice_head(subject->source, 100)));
+	struct entry *entry = entry_get(&worker->watch, (struct slice){key, (size_t)n}, met);
+
 	if (!entry)
 		return;
 	if (entry->poll.raised && now_ms - entry->raised_ms > AGAIN_MS)
@@ -172,6 +172,8 @@ void watch_meet(const struct delivery *delivery, const struct outcome *outcome)
 
 	if (outcome->origin != ORIGIN_REMOTE || outcome->uncertain)
 		return;
+	if (accepted && delivery->worker->watch.polls.count == 0)
+		return; /* as nearly always: there is nothing it could be counted in */
 	if (accepted || (category == CATEGORY_INVALID_RECIPIENT && outcome->verdict.action == ACTION_NEVER))
 		meet_campaign(delivery, &invalid, !accepted);
 	if (accepted || category == CATEGORY_SPAM_CONTENT)
