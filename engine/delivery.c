@@ -160,6 +160,13 @@ static void on_lease_over(void *who, struct slice name, unsigned got, uint64_t r
 		tell_home(worker, parts.domain);
 }
 
+struct slice delivery_sender(const struct delivery *delivery)
+{
+	struct pack_entry own;
+
+	return pack_find(delivery->record.extras, SLICE("f"), &own) ? own.value : delivery->mailing->sender;
+}
+
 uint64_t delivery_expires_ms(const struct delivery *delivery)
 {
 	const struct record *record = &delivery->record;
@@ -229,11 +236,8 @@ void delivery_prepared(struct delivery *delivery)
 static void delivery_join(struct delivery *delivery)
 {
 	struct lane *lane = delivery->lane;
-	struct pack_entry own;
-	struct slice sender =
-		pack_find(delivery->record.extras, SLICE("f"), &own) ? own.value : delivery->mailing->sender;
 	uint64_t now_ms = worker_now_ms(delivery->worker);
-	uint64_t rest_ms = lane_sender_rests_until_ms(lane, sender, now_ms);
+	uint64_t rest_ms = lane_sender_rests_until_ms(lane, delivery_sender(delivery), now_ms);
 
 	if (rest_ms)
 		outcome_postponed(delivery, rest_ms - now_ms);

@@ -47,6 +47,8 @@ void delivery_over(struct conn *conn, struct tx *tx);
 /* A lane could not connect anywhere: outcome says why. One delivery bears it, the others wait. */
 void delivery_unreachable(struct lane *lane, const struct outcome *outcome, const struct conn *conn);
 
+/* The envelope sender it has, the recipient's own or its job's, as written there: with its variables. Borrowed. */
+struct slice delivery_sender(const struct delivery *delivery);
 /* When it is given up: as its job says, else as its domain or site does. A pause may hold that back (controls.h). */
 uint64_t delivery_expires_ms(const struct delivery *delivery);
 /* Which record it is, for settling: the verb's own fields are left empty. Borrows from the delivery. */

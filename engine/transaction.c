@@ -53,13 +53,6 @@ static struct merge merge_of(const struct delivery *delivery, char *index_text)
 	};
 }
 
-static struct slice sender_of(const struct delivery *delivery)
-{
-	struct pack_entry own;
-
-	return pack_find(delivery->record.extras, SLICE("f"), &own) ? own.value : delivery->mailing->sender;
-}
-
 /* Writes the message and the sender for this delivery into the transaction. */
 static bool transaction_write(struct transaction *transaction, const struct delivery *delivery, enum wire_form form,
 			      struct mail_error *error)
@@ -67,7 +60,7 @@ static bool transaction_write(struct transaction *transaction, const struct deli
 	char index_text[16];
 	struct merge merge = merge_of(delivery, index_text);
 	struct outbuf sender = {0};
-	bool ok = sender_render(sender_of(delivery), &merge, &sender, error) &&
+	bool ok = sender_render(delivery_sender(delivery), &merge, &sender, error) &&
 		  message_render(delivery->mailing->body->message, &merge, form, &transaction->arena,
 				 &transaction->rendered, error);
 
@@ -81,7 +74,7 @@ static void settle_unwritable(struct delivery *delivery, const struct mail_error
 {
 	char text[400];
 	int n = snprintf(text, sizeof(text), "%s: %s", error->code, error->message);
-	struct attempt attempt = {.sender = sender_of(delivery), .site = delivery->lane->site->name};
+	struct attempt attempt = {.sender = delivery_sender(delivery), .site = delivery->lane->site->name};
 	struct outcome outcome = {
 		.verdict = {.action = ACTION_NEVER, .scope = SCOPE_MESSAGE, .category = CATEGORY_CONTENT},
 		.stage = STAGE_QUEUE,
@@ -117,7 +110,7 @@ static void settle_unprotected(struct delivery *delivery, const struct conn *con
 	struct outcome outcome = protection_refusal(conn, delivery, why);
 	struct attempt attempt = conn_attempt(conn, delivery->domain);
 
-	attempt.sender = sender_of(delivery);
+	attempt.sender = delivery_sender(delivery);
 	outcome_settle(delivery, &outcome, &attempt);
 }
 
@@ -132,7 +125,7 @@ static unsigned recipients_max(const struct conn *conn, const struct delivery *f
 {
 	unsigned most = conn->lane->limits.recipients_per_message, server = session_recipients_max(&conn->session);
 
-	if (!message_is_shared(first->mailing->body->message) || sender_has_variables(sender_of(first)) ||
+	if (!message_is_shared(first->mailing->body->message) || sender_has_variables(delivery_sender(first)) ||
 	    !is_companion(first, first) || session_form(&conn->session) == WIRE_BDAT)
 		return 1;
 	return server && server < most ? server : most;
