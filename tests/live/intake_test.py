@@ -420,6 +420,7 @@ def killed_redis():
         def once():
             w.server.kill()
             w.server.start()
+            w.server.renew()
             w.redis = Redis(w.server.path)
         crash(w, 24, 4000, once, 6)
 
