@@ -236,7 +236,9 @@ struct limits config_limits(const struct config *config, struct slice domain, st
 void config_axis_explain(const struct limits *limits, const char *kind, struct slice title, struct outbuf *why);
 /* The `domain` section that gives this domain a route or relay: exact, then suffix, then "*"; NULL if none. */
 const struct config_domain *config_route(const struct config *config, struct slice domain);
-/* The site, configured or built in, one of whose patterns fits the MX name, or which lists the domain; NULL if none. */
+/* The site, configured or built in, that lists the domain; else the first whose patterns fit all of these MX names (the
+ * best ones of the domain: with any of them, whoever adds a provider's host to his own would be that provider); NULL if
+ * none. */
 const struct config_site *config_site_of(const struct config *config, struct slice domain, const struct slice *hosts,
 					 unsigned nhosts);
 const struct config_site *config_site_named(const struct config *config, struct slice name);

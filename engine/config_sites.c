@@ -90,14 +90,37 @@ static unsigned site_fitting(const struct config *config, char kind, struct slic
 	return best;
 }
 
-/* A listed domain is meant; an exchanger only tells. The best exchanger's site comes first. */
+static bool fits_all(const struct config_site *site, const struct slice *hosts, unsigned nhosts)
+{
+	for (unsigned i = 0; i < nhosts; i++)
+		if (!any_fits(site->mx, site->nmx, hosts[i]))
+			return false;
+	return true;
+}
+
+/* A site that fits all cannot come before the first that fits one. */
+static unsigned site_fitting_all(const struct config *config, const struct slice *hosts, unsigned nhosts)
+{
+	unsigned from = nhosts ? 0 : NONE;
+
+	for (unsigned i = 0; i < nhosts && from != NONE; i++) {
+		unsigned first = site_fitting(config, 'm', hosts[i]);
+
+		from = first > from ? first : from; /* NONE is the largest */
+	}
+	while (from < config->nsites && !fits_all(&config->sites[from], hosts, nhosts))
+		from++;
+	return from < config->nsites ? from : NONE;
+}
+
+/* A listed domain is meant; exchangers only tell. */
 const struct config_site *config_site_of(const struct config *config, struct slice domain, const struct slice *hosts,
 					 unsigned nhosts)
 {
 	unsigned found = site_fitting(config, 'd', domain);
 
-	for (unsigned i = 0; i < nhosts && found == NONE; i++)
-		found = site_fitting(config, 'm', hosts[i]);
+	if (found == NONE)
+		found = site_fitting_all(config, hosts, nhosts);
 	return found == NONE ? NULL : &config->sites[found];
 }
 

@@ -4,12 +4,12 @@
 
 #include "delivery.h"
 #include "policies.h"
+#include "site_key.h"
 #include "sts_ask.h"
 
 #include "base/check.h"
 #include "dns/routes.h"
 
-#include <libpsl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,7 +139,7 @@ static unsigned owner_of(struct home *home)
 {
 	struct outbuf name = {0};
 
-	home_site_name(home->worker->config, home->name, home->routes, &name);
+	site_key_name(home->worker->config, home->name, home->routes, &name);
 	unsigned owner = worker_of(home->worker, outbuf_slice(&name));
 
 	outbuf_free(&name);
@@ -215,7 +215,7 @@ static bool has_policy(const struct home *home)
 
 	if (!home->worker->engine->sts || routes->result != ROUTES_FOUND)
 		return false;
-	const struct config_site *site = config_site_of(config, home->name, routes->hosts, routes->nhosts);
+	const struct config_site *site = site_key_configured(config, home->name, routes);
 	struct limits limits = config_limits(config, home->name, site ? site->name : SLICE_NONE, SLICE_NONE, NULL);
 
 	return limits.sts != 0 && limits.tls != TLS_NONE;
@@ -378,70 +378,4 @@ struct routes *home_fixed_routes(const struct config *config, struct slice domai
 		return routes_fixed(domain, &config->divert_to, 1);
 	section = config_route(config, domain);
 	return section && section->nroutes ? routes_fixed(domain, section->routes, section->nroutes) : NULL;
-}
-
-static struct slice organisational(struct slice host)
-{
-	char *name = slice_copy(host);
-	const char *domain = psl_registrable_domain(psl_builtin(), name);
-	struct slice found = domain ? slice_skip(host, (size_t)(domain - name)) : host;
-
-	free(name);
-	return found;
-}
-
-/* The organisational domain all best hosts share, or SLICE_NONE. */
-static struct slice shared_organisation(const struct routes *routes)
-{
-	struct slice shared = SLICE_NONE;
-
-	for (unsigned i = 0; i < routes->nroutes; i++) {
-		if (routes->route[i].preference != routes->route[0].preference)
-			break;
-		struct slice own = organisational(routes->hosts[routes->route[i].host]);
-
-		if (shared.len && !slice_is(shared, own))
-			return SLICE_NONE;
-		shared = own;
-	}
-	return shared;
-}
-
-static int by_name(const void *a, const void *b)
-{
-	return slice_order(*(const struct slice *)a, *(const struct slice *)b);
-}
-
-static void host_set(const struct routes *routes, struct outbuf *out)
-{
-	struct slice hosts[ROUTES_MAX];
-
-	memcpy(hosts, routes->hosts, routes->nhosts * sizeof(*hosts));
-	qsort(hosts, routes->nhosts, sizeof(*hosts), by_name);
-	for (unsigned i = 0; i < routes->nhosts; i++) {
-		if (i)
-			outbuf_byte(out, ',');
-		outbuf_add(out, hosts[i]);
-	}
-}
-
-void home_site_name(const struct config *config, struct slice domain, const struct routes *routes, struct outbuf *out)
-{
-	char text[ADDRESS_TEXT_MAX];
-	const struct config_site *site = config_site_of(config, domain, routes->hosts, routes->nhosts);
-	struct slice shared;
-
-	if (config->divert != DIVERT_NONE) {
-		outbuf_add(out, SLICE("divert"));
-	} else if (routes->result != ROUTES_FOUND || routes->nroutes == 0) {
-		outbuf_printf(out, "unroutable %.*s", SLICE_ARG(domain));
-	} else if (site) {
-		outbuf_add(out, site->name);
-	} else if (config_route(config, domain) && config_route(config, domain)->nroutes) {
-		outbuf_add(out, address_text(&routes->route[0].address, text));
-	} else if ((shared = shared_organisation(routes)).len) {
-		outbuf_add(out, shared);
-	} else {
-		host_set(routes, out);
-	}
 }

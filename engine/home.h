@@ -23,6 +23,3 @@ void homes_free(struct worker *worker);
 
 /* Routes as the configuration has them (route, divert), or NULL: ask the DNS. The caller gets one count. */
 struct routes *home_fixed_routes(const struct config *config, struct slice domain);
-/* The name of the site these routes lead to: the configured site, the common organisational domain of the best MX
- * hosts, or all their names. Appends. */
-void home_site_name(const struct config *config, struct slice domain, const struct routes *routes, struct outbuf *out);

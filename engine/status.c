@@ -78,6 +78,8 @@ static void write_site(struct outbuf *out, const struct site *site, const struct
 		outbuf_byte(out, ',');
 	outbuf_byte(out, '{');
 	outbuf_json_text(out, "site", site->name);
+	if (site->namesakes) /* there may be others of that name */
+		outbuf_json_text(out, "hosts", slice_skip(site->key, site->name.len + 1));
 	outbuf_json_number(out, "domains", site->ndomains);
 	outbuf_json_raw(out, "lanes", SLICE("["));
 	for (unsigned i = 0; i < site->nlanes; i++) {

@@ -5,8 +5,8 @@
 
 #include "conn.h"
 #include "directory.h"
-#include "home.h"
 #include "protection.h"
+#include "site_key.h"
 
 #include "base/check.h"
 
@@ -52,13 +52,6 @@ static void target_refresh(struct worker *worker, struct target *target, const s
 	target->tls = limits->tls;
 	target->connect_s = limit_or(limits->timeout_s[TIMEOUT_CONNECT], 30);
 	target->answered_ms = worker_now_ms(worker);
-}
-
-/* A limit that says nothing is no limit here: a target keeps its budgets for its life, since lanes point at them. */
-static void limit_totals(struct target *target, const struct limits *limits)
-{
-	budget_limit(&target->total, limits->total_rate.count, limits->total_rate.period_ms, limits->total_rate.burst,
-		     limit_or(limits->total_connections, 0));
 }
 
 /* The part of a source where the domain's pool shares by weight. A lane has one weight: where the domain has no pool,
@@ -117,8 +110,7 @@ static void plan_lane(struct plan *plan, unsigned slot)
 		limits = config_limits(plan->config, plan->domain, plan->site, source->name, NULL);
 	*lane = lane_limits_of(&limits);
 	lane->budgets[0] = axes_source(axes, slot);
-	lane->budgets[1] = &plan->target->total;
-	lane->nbudgets = 2;
+	lane->nbudgets = 1;
 	lane->connects = axes_connects(axes, slot);
 	plan_warm_up(plan, source, lane);
 	lane->family = source ? family_of(&source->address) : 0;
@@ -127,10 +119,10 @@ static void plan_lane(struct plan *plan, unsigned slot)
 	plan->target->sources[slot] = source;
 }
 
-/* The site of that name, if it is there. */
-static struct site *site_named(struct worker *worker, struct slice name)
+/* The site of that key, if it is there. */
+static struct site *site_keyed(struct worker *worker, struct slice key)
 {
-	struct map_node *node = map_find(scheduler_sites(worker->scheduler), name);
+	struct map_node *node = map_find(scheduler_sites(worker->scheduler), key);
 
 	return node ? MAP_OWNER(node, struct site, node) : NULL;
 }
@@ -149,7 +141,6 @@ static void plan_lanes(struct plan *plan, const struct site *site)
 		target->nsources = plan->nlanes;
 	}
 	target->config = plan->config;
-	limit_totals(target, &plan->limits);
 	for (unsigned i = 0; i < plan->nlanes; i++)
 		plan_lane(plan, i);
 }
@@ -171,23 +162,28 @@ static unsigned exchangers_of(const struct routes *routes, struct exchanger_spec
 
 struct site *target_site(struct worker *worker, struct slice domain, struct routes *routes)
 {
-	const struct config_site *configured = config_site_of(worker->config, domain, routes->hosts, routes->nhosts);
+	const struct config_site *configured = site_key_configured(worker->config, domain, routes);
 	struct plan plan = {.worker = worker, .config = worker->config, .domain = domain};
 	struct exchanger_spec exchangers[ROUTES_MAX];
 	char names[ROUTES_MAX][ADDRESS_TEXT_MAX];
-	struct outbuf name = {0};
+	struct outbuf key = {0};
 	struct site *site;
 
 	plan.site = configured ? configured->name : SLICE_NONE;
 	plan.limits = config_limits(plan.config, domain, plan.site, SLICE_NONE, NULL);
-	home_site_name(plan.config, domain, routes, &name);
-	plan.name = outbuf_slice(&name);
-	site = site_named(worker, plan.name);
+	size_t name_len = site_key_write(plan.config, domain, routes, &key);
+
+	plan.name = slice_head(outbuf_slice(&key), name_len);
+	site = site_keyed(worker, outbuf_slice(&key));
 	plan.target = site ? site->target : calloc(1, sizeof(*plan.target));
 	CHECK(plan.target != NULL);
 	plan_lanes(&plan, site);
 	struct site_spec spec = {
 		.name = plan.name,
+		.key = key.len > name_len ? outbuf_slice(&key) : SLICE_NONE,
+		.total_rate = {plan.limits.total_rate.count, plan.limits.total_rate.period_ms,
+			       plan.limits.total_rate.burst},
+		.total_connections = limit_or(plan.limits.total_connections, 0),
 		.limits = plan.lanes,
 		.nlanes = plan.nlanes,
 		.sources = axes_pool(plan.config, plan.limits.pool),
@@ -205,7 +201,7 @@ struct site *target_site(struct worker *worker, struct slice domain, struct rout
 	if (routes->result == ROUTES_FOUND)
 		directory_tell(worker, domain, spec.name);
 	target_refresh(worker, plan.target, &plan.limits, routes);
-	outbuf_free(&name);
+	outbuf_free(&key);
 	return site;
 }
 
@@ -241,15 +237,15 @@ void target_reload(struct worker *worker)
 	MAP_EACH (node, scheduler_domains(worker->scheduler)) {
 		struct domain *domain = MAP_OWNER(node, struct domain, node);
 		struct target *target = domain->site ? domain->site->target : NULL;
-		struct outbuf name = {0};
+		struct outbuf key = {0};
 
 		if (!target)
 			continue;
-		home_site_name(worker->config, domain->name, target->routes, &name);
-		if (slice_is(outbuf_slice(&name), domain->site->name))
+		site_key_write(worker->config, domain->name, target->routes, &key);
+		if (slice_is(outbuf_slice(&key), domain->site->key))
 			target_site(worker, domain->name, routes_keep(target->routes));
 		domain->routes_until_ms = worker_now_ms(worker);
-		outbuf_free(&name);
+		outbuf_free(&key);
 	}
 	scheduler_terms(worker->scheduler);
 }

@@ -5,11 +5,10 @@
 #include "worker.h"
 
 struct target {
-	struct routes *routes;		      /* counted: the latest of any of its domains */
-	const struct config *config;	      /* the one its limits were read from */
-	unsigned nsources;		      /* lanes */
+	struct routes *routes;	     /* counted: the latest of any of its domains; all lead to the same hosts */
+	const struct config *config; /* the one its limits were read from */
+	unsigned nsources;	     /* lanes */
 	const struct config_source **sources; /* owned array, by slot; NULL: any address of this machine, or ended */
-	struct budget total;		      /* of all its lanes together */
 	struct session_limits limits;
 	int tls; /* enum tls_policy, of the latest of its domains */
 	unsigned connect_s;

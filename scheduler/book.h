@@ -4,7 +4,7 @@
 #include "scheduler/scheduler.h"
 
 struct scheduler {
-	struct map sites, domains, lists, tenants;
+	struct map sites, namesakes, domains, lists, tenants;
 	struct list attention; /* sites for which something may be done */
 	struct list hurry;     /* those of them that have transactional mail to lease: every second turn is theirs */
 	bool hurried;	       /* the last turn was */

@@ -8,6 +8,8 @@
 
 #include "base/check.h"
 
+#include <limits.h>
+
 #define NS_A_MS 1000000ull
 #define FAR_NS	(UINT64_MAX / 4)
 
@@ -37,24 +39,38 @@ void budget_limit(struct budget *budget, uint64_t count, uint64_t period_ms, uin
 	atomic_store_explicit(&budget->connections_max, connections, memory_order_relaxed);
 }
 
+/* Of n, with the bucket as it is: full again at full_ns. */
+static unsigned tokens(const struct budget *budget, unsigned n, uint64_t full_ns, uint64_t now_ns)
+{
+	uint64_t cost_ns = atomic_load_explicit(&budget->cost_ns, memory_order_relaxed);
+	uint64_t ahead_ns = atomic_load_explicit(&budget->ahead_ns, memory_order_relaxed);
+	uint64_t used_ns = full_ns > now_ns ? full_ns - now_ns : 0;
+	uint64_t free = cost_ns == 0 ? n : used_ns < ahead_ns ? (ahead_ns - used_ns) / cost_ns : 0;
+
+	return free < n ? (unsigned)free : n;
+}
+
 unsigned budget_take(struct budget *budget, unsigned n, uint64_t now_ms)
 {
 	uint64_t cost_ns = atomic_load_explicit(&budget->cost_ns, memory_order_relaxed), now_ns = now_ms * NS_A_MS;
-	uint64_t ahead_ns = atomic_load_explicit(&budget->ahead_ns, memory_order_relaxed);
-	uint64_t full_ns = atomic_load_explicit(&budget->full_ns, memory_order_relaxed), from_ns, free;
+	uint64_t full_ns = atomic_load_explicit(&budget->full_ns, memory_order_relaxed), from_ns;
+	unsigned free;
 
 	if (cost_ns == 0)
 		return n;
 	do {
 		from_ns = full_ns > now_ns ? full_ns : now_ns;
-		free = from_ns - now_ns < ahead_ns ? (ahead_ns - (from_ns - now_ns)) / cost_ns : 0;
-		if (free > n)
-			free = n;
+		free = tokens(budget, n, full_ns, now_ns);
 		if (free == 0)
 			return 0;
 	} while (!atomic_compare_exchange_weak_explicit(&budget->full_ns, &full_ns, from_ns + free * cost_ns,
 							memory_order_relaxed, memory_order_relaxed));
-	return (unsigned)free;
+	return free;
+}
+
+unsigned budget_left(const struct budget *budget, unsigned n, uint64_t now_ms)
+{
+	return tokens(budget, n, atomic_load_explicit(&budget->full_ns, memory_order_relaxed), now_ms * NS_A_MS);
 }
 
 void budget_give(struct budget *budget, unsigned n)
@@ -96,4 +112,14 @@ bool budget_connect(struct budget *budget)
 void budget_disconnect(struct budget *budget)
 {
 	CHECK(atomic_fetch_sub_explicit(&budget->connections, 1, memory_order_relaxed) > 0);
+}
+
+unsigned budget_connections_left(const struct budget *budget)
+{
+	unsigned have = atomic_load_explicit(&budget->connections, memory_order_relaxed);
+	unsigned most = atomic_load_explicit(&budget->connections_max, memory_order_relaxed);
+
+	if (most == 0)
+		return UINT_MAX;
+	return have < most ? most - have : 0;
 }

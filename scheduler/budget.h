@@ -41,9 +41,13 @@ void budget_limit(struct budget *budget, uint64_t count, uint64_t period_ms, uin
 unsigned budget_take(struct budget *budget, unsigned n, uint64_t now_ms);
 /* Gives n back that were taken and not used. */
 void budget_give(struct budget *budget, unsigned n);
+/* How many of n may go now; takes none. */
+unsigned budget_left(const struct budget *budget, unsigned n, uint64_t now_ms);
 /* 0 if one may go now, else the monotonic time at which one may. */
 uint64_t budget_next_ms(const struct budget *budget, uint64_t now_ms);
 
 /* False if all connections it allows are in use. */
 bool budget_connect(struct budget *budget);
 void budget_disconnect(struct budget *budget);
+/* UINT_MAX: as many as one likes. */
+unsigned budget_connections_left(const struct budget *budget);

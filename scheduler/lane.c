@@ -1,7 +1,7 @@
 /* The arithmetic of one lane. What goes out is taken from every limit that counts it, from all or from none; the goal
  * of records in memory follows what was really sent in the last second and what may be sent in the next ones, so that a
  * slow receiver never has minutes of mail locked up here. Which exchanger is next is in lane_exchangers.c. */
-#include "scheduler/lane.h"
+#include "scheduler/site.h"
 
 #include "scheduler/warm_up.h"
 
@@ -152,10 +152,15 @@ static void bind(uint64_t free_ms, enum lane_wait name, uint64_t *next_ms, enum 
 	*wait = name;
 }
 
-/* The first budget is the source's. */
-static enum lane_wait budget_wait(unsigned i)
+/* The last are its site's: over all sources, and if it has namesakes, its source's part there; before them the
+ * source's. */
+static enum lane_wait budget_wait(const struct lane *lane, unsigned i)
 {
-	return i == 0 ? LANE_WAITS_SOURCE : LANE_WAITS_TOTAL;
+	unsigned after = lane->limits.nbudgets - 1 - i;
+
+	if (lane->site->namesakes && after == 0)
+		return LANE_WAITS_SITE;
+	return after == (lane->site->namesakes ? 1 : 0) ? LANE_WAITS_TOTAL : LANE_WAITS_SOURCE;
 }
 
 /* When a rule's rate lets the next one go, or is over. */
@@ -174,7 +179,7 @@ uint64_t lane_next_ms(const struct lane *lane, enum lane_wait *wait, uint64_t no
 	if (lane_is_slowed(lane, now_ms))
 		bind(slow_next_ms(lane, now_ms), LANE_WAITS_RATE, &next_ms, wait);
 	for (unsigned i = 0; i < lane->limits.nbudgets; i++)
-		bind(budget_next_ms(lane->limits.budgets[i], now_ms), budget_wait(i), &next_ms, wait);
+		bind(budget_next_ms(lane->limits.budgets[i], now_ms), budget_wait(lane, i), &next_ms, wait);
 	if (lane->limits.warm_up)
 		bind(warm_up_next_ms(lane->limits.warm_up, now_ms), LANE_WAITS_WARM_UP, &next_ms, wait);
 	return next_ms;

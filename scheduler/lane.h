@@ -57,6 +57,7 @@ struct lane_limits {
 	X(LANE_WAITS_ALLOWANCE, "allowance", "the receiver takes no more just now")                      \
 	X(LANE_WAITS_SOURCE, "source", "a limit of its source over all sites is used up")                \
 	X(LANE_WAITS_TOTAL, "total", "a limit over all sources is used up")                              \
+	X(LANE_WAITS_SITE, "site", "a limit of its site is used up at other hosts of it")                \
 	X(LANE_WAITS_WARM_UP, "warm-up", "its source is young: today's mail for this site is sent")      \
 	X(LANE_WAITS_WEIGHT, "weight", "other sources of its pool are to have their part first")         \
 	X(LANE_WAITS_FAMILY, "family", "its source has no address of the receiver's kind, IPv4 or IPv6") \

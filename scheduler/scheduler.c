@@ -55,6 +55,7 @@ void scheduler_free(struct scheduler *scheduler)
 	map_free(&scheduler->domains);
 	map_free(&scheduler->tenants);
 	map_free(&scheduler->sites);
+	map_free(&scheduler->namesakes);
 	free(scheduler);
 }
 

@@ -37,9 +37,13 @@ struct scheduler_setup {
 	void *who;
 };
 
-/* Where a domain's mail goes: the name that makes the site, and the limits of each lane (one a source). */
+/* Where a domain's mail goes: what makes the site, and the limits of each lane (one a source). */
 struct site_spec {
 	struct slice name;
+	struct slice key; /* begins with the name, and says which hosts; empty: the name is enough. Sites of one name
+			     share its limits */
+	struct pace_limit total_rate;	  /* over all lanes; count 0: unlimited */
+	unsigned total_connections;	  /* ...; 0: unlimited */
 	const struct lane_limits *limits; /* borrowed; nlanes of them */
 	unsigned nlanes;		  /* never fewer than before: a lane whose source is gone has `ended` limits */
 	uint64_t sources; /* bit i: lane i may send this domain's mail, unless a job or tenant says other */

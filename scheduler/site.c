@@ -15,19 +15,44 @@ static void limit_lane(struct lane *lane, const struct lane_limits *limits)
 		lane_route(lane, lane->site->exchangers, lane->site->nexchangers);
 }
 
+/* The limits of a lane, and those that it shares with other lanes and other sites. */
+static struct lane_limits shared_limits(struct site *site, const struct site_spec *spec, unsigned i)
+{
+	struct lane_limits limits = spec->limits[i];
+	struct namesakes *namesakes = site->namesakes;
+
+	CHECK(limits.nbudgets + 2 <= LANE_BUDGETS_MAX);
+	limits.budgets[limits.nbudgets++] = namesakes ? &namesakes->total : &site->total;
+	if (namesakes)
+		limits.budgets[limits.nbudgets++] = namesakes->sources[i];
+	return limits;
+}
+
+static void limit_shared(struct site *site, const struct site_spec *spec)
+{
+	if (site->namesakes)
+		namesakes_limit(site->namesakes, spec);
+	else
+		budget_limit(&site->total, spec->total_rate.count, spec->total_rate.period_ms, spec->total_rate.burst,
+			     spec->total_connections);
+}
+
 void book_lanes(struct site *site, const struct site_spec *spec)
 {
+	limit_shared(site, spec);
 	if (spec->nlanes > site->nlanes) {
 		site->lanes = realloc(site->lanes, spec->nlanes * sizeof(struct lane *));
 		CHECK(site->lanes != NULL);
 	}
 	for (unsigned i = 0; i < spec->nlanes; i++) {
+		struct lane_limits limits = shared_limits(site, spec, i);
+
 		if (i < site->nlanes) {
-			limit_lane(site->lanes[i], &spec->limits[i]);
+			limit_lane(site->lanes[i], &limits);
 		} else {
 			site->lanes[i] = malloc(sizeof(struct lane));
 			CHECK(site->lanes[i] != NULL);
-			lane_init(site->lanes[i], site, i, &spec->limits[i]);
+			lane_init(site->lanes[i], site, i, &limits);
 		}
 	}
 	if (spec->nlanes > site->nlanes)
@@ -77,24 +102,33 @@ void book_free_site(struct site *site)
 	}
 	free(site->lanes);
 	free_routes(site);
-	free((char *)site->name.ptr);
+	list_remove(&site->in_line);
+	if (site->namesakes)
+		namesakes_drop(site->namesakes);
+	free((char *)site->key.ptr);
 	free(site);
 }
 
 struct site *book_site(struct scheduler *scheduler, const struct site_spec *spec)
 {
-	struct map_node *node = map_find(&scheduler->sites, spec->name);
+	struct slice key = spec->key.len ? spec->key : spec->name;
+	struct map_node *node = map_find(&scheduler->sites, key);
 
 	if (node)
 		return MAP_OWNER(node, struct site, node);
 	struct site *site = calloc(1, sizeof(*site));
 
 	CHECK(site != NULL && spec->nlanes > 0);
-	site->name = (struct slice){slice_copy(spec->name), spec->name.len};
+	CHECK(slice_starts(key, spec->name));
+	site->key = (struct slice){slice_copy(key), key.len};
+	site->name = slice_head(site->key, spec->name.len);
+	site->namesakes = spec->key.len ? namesakes_hold(scheduler, spec->name) : NULL;
+	budget_init(&site->total, 0, 0, 0, 0);
 	list_init(&site->attention);
 	list_init(&site->starved);
+	list_init(&site->in_line);
 	book_lanes(site, spec);
-	map_add(&scheduler->sites, &site->node, site->name);
+	map_add(&scheduler->sites, &site->node, site->key);
 	return site;
 }
 

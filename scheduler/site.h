@@ -1,5 +1,6 @@
-/* A site: the party at the other end. Domains with the same MX set, or a provider named in the configuration, are one
- * site, because that is where receivers count.
+/* A site: the party at the other end. Domains with the same MX set are one site: their mail may share connections.
+ * Those of one provider have one name, whether their hosts are the same or not; what holds for the name is counted in
+ * its namesakes (namesakes.h).
  *
  * A site has its domains' ready lists (what can be leased now), one lane for each of our sources, and one place in the
  * scheduler's queue of attention, however many domains it has. */
@@ -7,6 +8,7 @@
 
 #include "scheduler/fair.h"
 #include "scheduler/lane.h"
+#include "scheduler/namesakes.h"
 
 #include "base/map.h"
 #include "base/timer.h"
@@ -14,15 +16,19 @@
 struct scheduler;
 
 struct site {
-	struct scheduler *scheduler;	   /* parent */
-	struct map_node node;		   /* by name */
-	struct slice name;		   /* owned; the engine's choice: "google", or the MX set */
-	struct list attention;		   /* on the scheduler's list while something may be done */
-	bool hurries;			   /* its place is among those with transactional mail to lease */
-	struct list starved;		   /* on the scheduler's list while it waits for a slot */
-	struct fair urgent, bulk;	   /* ready lists with mail; transactional ones apart */
-	struct lane **lanes;		   /* owned, each for itself: a lane never moves; one a source */
-	unsigned nlanes, first_lane;	   /* the lane that is looked at first, in turn */
+	struct scheduler *scheduler; /* parent */
+	struct map_node node;	     /* by key */
+	struct slice key;	     /* owned; what makes it one: the name, and the MX set if the name is not it */
+	struct slice name;	     /* in the key, in front; the engine's choice: "google", or the MX set */
+	struct namesakes *namesakes; /* counted; NULL: no other site has this name */
+	struct list in_line;	     /* on its namesakes', while it waits there */
+	struct budget total;	     /* of all lanes together; not used if it has namesakes */
+	struct list attention;	     /* on the scheduler's list while something may be done */
+	bool hurries;		     /* its place is among those with transactional mail to lease */
+	struct list starved;	     /* on the scheduler's list while it waits for a slot */
+	struct fair urgent, bulk;    /* ready lists with mail; transactional ones apart */
+	struct lane **lanes;	     /* owned, each for itself: a lane never moves; one a source */
+	unsigned nlanes, first_lane; /* the lane that is looked at first, in turn */
 	struct exchanger_spec *exchangers; /* owned, with their texts: where its mail goes */
 	unsigned nexchangers;
 	uint64_t pass;	    /* of the lane that leased last */

@@ -23,6 +23,16 @@ static void wait_until(struct lane *lane, enum lane_wait wait, uint64_t until_ms
 		*wake_ms = until_ms;
 }
 
+/* For a time at which one of our own limits lets it go on. One that sites share is waited for in line. */
+static void wait_own(struct lane *lane, enum lane_wait wait, uint64_t until_ms, uint64_t now_ms, uint64_t *wake_ms)
+{
+	bool in_line = lane->site->namesakes && (wait == LANE_WAITS_TOTAL || wait == LANE_WAITS_SITE);
+
+	wait_until(lane, wait, until_ms, in_line ? &(uint64_t){0} : wake_ms);
+	if (in_line)
+		namesakes_wait(lane->site, until_ms, now_ms);
+}
+
 static void starve(struct scheduler *scheduler, struct site *site)
 {
 	list_remove(&site->starved);
@@ -61,6 +71,10 @@ static bool next_connect(struct scheduler *scheduler, struct lane *lane, struct 
 	}
 	if (free_ms) {
 		wait_until(lane, wait, free_ms, wake_ms);
+		return false;
+	}
+	if (lane->site->namesakes && !namesakes_admits(lane->site->namesakes, lane, lane->nurgent > 0)) {
+		wait_own(lane, LANE_WAITS_SITE, 0, now_ms, wake_ms);
 		return false;
 	}
 	if (!lane_connect(lane, exchanger, now_ms)) {
@@ -111,7 +125,7 @@ static bool lane_next(struct scheduler *scheduler, struct lane *lane, struct nex
 		return false;
 	free_ms = lane_next_ms(lane, &own, now_ms);
 	if (free_ms) {
-		wait_until(lane, own, free_ms, wake_ms);
+		wait_own(lane, own, free_ms, now_ms, wake_ms);
 		return free_ms > now_ms + RETURN_MS && next_return(lane, next);
 	}
 	if (lane->idle == 0 && lane->opening == 0)
@@ -255,7 +269,7 @@ static bool next_lease(struct scheduler *scheduler, struct lane *lane, struct ne
 	}
 	early_ms = too_early_ms(lane, &wait, now_ms);
 	if (early_ms) {
-		wait_until(lane, wait, early_ms - AHEAD_MS, wake_ms);
+		wait_own(lane, wait, early_ms - AHEAD_MS, now_ms, wake_ms);
 		return false;
 	}
 	if (!has_room(scheduler, lane, list) || !has_routes(scheduler, list, now_ms))

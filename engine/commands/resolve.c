@@ -4,6 +4,7 @@
 #include "home.h"
 #include "protection.h"
 #include "route_finder.h"
+#include "site_key.h"
 
 #include "queue/mailbox.h"
 
@@ -303,8 +304,8 @@ static int resolve(const struct config *config, struct slice domain, bool json)
 	if (!route_finder_open(&finder, config))
 		return EXIT_FAILED;
 	resolved.routes = route_finder_ask(&finder, domain);
-	resolved.site = config_site_of(config, domain, resolved.routes->hosts, resolved.routes->nhosts);
-	home_site_name(config, domain, resolved.routes, &resolved.site_name);
+	resolved.site = site_key_configured(config, domain, resolved.routes);
+	site_key_name(config, domain, resolved.routes, &resolved.site_name);
 	if (resolved.routes->result == ROUTES_FOUND)
 		status = EXIT_DONE;
 	if (json)

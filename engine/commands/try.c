@@ -2,6 +2,7 @@
 #include "client.h"
 #include "console.h"
 #include "dialogue_shown.h"
+#include "site_key.h"
 
 #include "base/log.h"
 #include "queue/mailbox.h"
@@ -85,8 +86,7 @@ static struct dialogue_result talk(struct trial *trial, struct route_finder *fin
 				   unsigned route)
 {
 	const struct config *config = trial->config;
-	const struct config_site *site =
-		config_site_of(config, mailbox_domain(&trial->mailbox), routes->hosts, routes->nhosts);
+	const struct config_site *site = site_key_configured(config, mailbox_domain(&trial->mailbox), routes);
 	struct limits limits = config_limits(config, mailbox_domain(&trial->mailbox), site ? site->name : SLICE_NONE,
 					     SLICE_NONE, NULL);
 	struct session_limits session_limits = config_session_limits(&limits);

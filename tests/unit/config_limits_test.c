@@ -84,11 +84,14 @@ static void test_sites(void **state)
 	struct slice hosts[] = {SLICE("mx.elsewhere.example"), SLICE("MX1.two.Example"), SLICE("mx.one.example")};
 
 	(void)state;
-	is(config_site_of(config, SLICE("c.test"), hosts, 3)->name, "two");
+	assert_null(config_site_of(config, SLICE("c.test"), hosts, 3)); /* all must be of one site */
+	assert_null(config_site_of(config, SLICE("c.test"), hosts + 1, 2));
+	is(config_site_of(config, SLICE("c.test"), hosts + 1, 1)->name, "two");
 	is(config_site_of(config, SLICE("c.test"), hosts + 2, 1)->name, "one");
 	is(config_site_of(config, SLICE("a.test"), hosts + 2, 1)->name, "two");
 	is(config_site_of(config, SLICE("x.b.test"), NULL, 0)->name, "two");
 	assert_null(config_site_of(config, SLICE("b.test"), hosts, 1));
+	assert_null(config_site_of(config, SLICE("b.test"), NULL, 0));
 	is(config_route(config, SLICE("x.y.test"))->name, "*.test");
 	is(config_route(config, SLICE("y.test"))->name, "y.test");
 	assert_null(config_route(config, SLICE("test")));
