@@ -4,6 +4,7 @@
  *   turn.c          decides what is due, and says it
  *   session_rows.c  the steps of the session: greeting, EHLO, HELO, RSET, QUIT
  *   starttls.c      the step that protects it
+ *   login.c         the steps that say who we are
  *   tx.c            the steps of a transaction: MAIL, RCPT, DATA, the message
  *   send.c          what is said, as one send
  *   ending.c        outcomes: of one recipient, and of all who are left when a session ends
@@ -22,6 +23,9 @@ enum step {
 	STEP_EHLO,
 	STEP_HELO,
 	STEP_STARTTLS,
+	STEP_AUTH,
+	STEP_AUTH_ANSWER,
+	STEP_AUTH_CANCEL,
 	STEP_PROBE_MAIL,
 	STEP_PROBE_RCPT,
 	STEP_PROBE_BDAT,
@@ -134,7 +138,15 @@ void dialogue_refused(struct session *session, enum stage stage, const struct re
 bool starttls_is_due(struct session *session);
 void starttls_say(struct session *session, struct tx *tx);
 void starttls_hear(struct session *session, struct tx *tx, const struct reply *reply);
-/* Greeting and EHLO are through, and protection if there is to be any. */
+/* login.c. After EHLO and TLS: whether AUTH comes next, or the session is over because it cannot. False: the session
+ * goes on as it is. */
+bool login_is_due(struct session *session);
+void login_say(struct session *session, struct tx *tx);
+void login_hear(struct session *session, struct tx *tx, const struct reply *reply);
+void login_say_answer(struct session *session, struct tx *tx);
+void login_say_cancel(struct session *session, struct tx *tx);
+void login_hear_cancel(struct session *session, struct tx *tx, const struct reply *reply);
+/* Greeting and EHLO are through, and protection and login if there is to be any. */
 void dialogue_ready(struct session *session);
 /* The session's own outcome; its text is copied. */
 void dialogue_keep_outcome(struct session *session, const struct outcome *outcome);

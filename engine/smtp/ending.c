@@ -141,7 +141,7 @@ static struct outcome outcome_of_end(struct session *session, enum session_end e
 
 	outbuf_reset(&session->outcome_text);
 	outbuf_printf(&session->outcome_text, "%s%s%s, at %s", session_end_sentence(end), what ? ": " : "",
-		      what ? what : "", row->name);
+		      what ? what : "", session->shaking && session->setup.implicit_tls ? "the handshake" : row->name);
 	outcome.text = outbuf_slice(&session->outcome_text);
 	return outcome;
 }

@@ -56,14 +56,26 @@ static void tell(struct session *session, struct slice lines)
 	}
 }
 
+static void tell_hidden(struct session *session, struct slice shown)
+{
+	struct outbuf line = {0};
+
+	outbuf_printf(&line, "%.*s****", SLICE_ARG(shown));
+	session->line(session->who, true, outbuf_slice(&line));
+	outbuf_free(&line);
+}
+
 void send_command(struct session *session)
 {
 	struct slice added = slice_skip(outbuf_slice(&session->commands), session->covered);
 
+	if (session->line && session->hides)
+		tell_hidden(session, slice_head(added, session->hidden - session->covered));
+	else if (session->line)
+		tell(session, added);
 	add_piece(session, NULL, added.len);
 	session->covered = session->commands.len;
-	if (session->line)
-		tell(session, added);
+	session->hides = false;
 }
 
 static void tell_octets(struct session *session, uint64_t n)

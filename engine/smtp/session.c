@@ -247,6 +247,7 @@ void session_start(struct session *session, const struct session_setup *setup, u
 		.iov_size = session->iov_size,
 		.outcome_text = session->outcome_text,
 		.line_heard = session->line_heard,
+		.answer = session->answer,
 		.now_ms = now_ms,
 		.window = 1,
 	};
@@ -257,7 +258,11 @@ void session_start(struct session *session, const struct session_setup *setup, u
 	outbuf_reset(&session->pending);
 	outbuf_reset(&session->outcome_text);
 	outbuf_reset(&session->line_heard);
-	dialogue_expect(session, STEP_GREETING, NULL);
+	if (setup->login.user.len)
+		session->setup.tls = SESSION_TLS_MUST;
+	session->shaking = setup->implicit_tls;
+	if (!setup->implicit_tls)
+		dialogue_expect(session, STEP_GREETING, NULL);
 	dialogue_set_deadline(session);
 	dialogue_turn(session);
 }
@@ -270,6 +275,7 @@ void session_free(struct session *session)
 	outbuf_free(&session->pending);
 	outbuf_free(&session->outcome_text);
 	outbuf_free(&session->line_heard);
+	outbuf_free(&session->answer);
 	free(session->iov);
 	*session = (struct session){0};
 }

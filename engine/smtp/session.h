@@ -28,6 +28,7 @@
 #pragma once
 
 #include "nouns.h"
+#include "smtp/auth.h"
 #include "smtp/caps.h"
 #include "smtp/reply.h"
 #include "smtp/tx.h"
@@ -62,7 +63,13 @@ struct session_setup {
 	struct verdict (*judge)(void *judge_who, const struct heard *heard);
 	void *judge_who;
 	enum session_tls tls;
+	bool implicit_tls;  /* TLS comes before the greeting, which is waited for when session_secured was called */
+	struct login login; /* said under TLS only, without which no mail goes then. Borrowed for the life of the
+			     * session */
 };
+
+/* The rule of an outcome of the session: it was not let in, whatever mail it has. Nobody will be who comes as we do. */
+#define SESSION_LOGIN_REFUSED "login-refused"
 
 /* Why it is over. */
 #define SESSION_ENDS(X)                                                                             \
@@ -138,9 +145,14 @@ struct session {
 	enum session_end end;
 	bool ready, closed, quit_asked, sending;
 	bool secured, shaking; /* TLS is on; its handshake is under way */
-	bool is_holding;       /* held is one, and nothing is read until the send is done */
-	bool was_idle;	       /* a transaction was given after a silence of unknown length */
-	bool clock_unsure;     /* so the deadline was set when the time was not known */
+	bool logged_in;
+	enum auth_mechanism mechanism;
+	unsigned nchallenges; /* answered */
+	bool hides;	      /* the command at hand has a secret, from here on: an offset into commands */
+	size_t hidden;
+	bool is_holding;   /* held is one, and nothing is read until the send is done */
+	bool was_idle;	   /* a transaction was given after a silence of unknown length */
+	bool clock_unsure; /* so the deadline was set when the time was not known */
 	bool pipelining, windowed;
 	bool rset_said;	     /* and MAIL has not been said since */
 	bool rset_due;	     /* the server has a transaction open that is over for us */
@@ -155,6 +167,7 @@ struct session {
 	void (*line)(void *who, bool ours, struct slice line);
 	void *who;
 	struct outbuf line_heard; /* owned: for line, when it came in pieces */
+	struct outbuf answer;	  /* owned: to the challenge at hand */
 };
 
 /* Begins: the connection is made, the greeting is waited for. The setup is copied. */
@@ -194,8 +207,8 @@ void session_give(struct session *session, struct tx *tx);
  * is closed: the kernel may still read them. */
 struct tx *session_over(struct session *session);
 
-/* STARTTLS was taken: what comes and goes now is TLS, until the owner says that the handshake is over, well or badly.
- * Nothing is said or to be heard meanwhile; the session's deadline holds. */
+/* STARTTLS was taken, or needs not be said: what comes and goes now is TLS, until the owner says that the handshake is
+ * over, well or badly. Nothing is said or to be heard meanwhile; the session's deadline holds. */
 bool session_wants_handshake(const struct session *session);
 /* The connection is protected: whatever the server said before is forgotten (RFC 3207 4.2). */
 void session_secured(struct session *session, uint64_t now_ms);
@@ -224,5 +237,5 @@ bool session_found_window_broken(const struct session *session);
 bool session_found_window_proved(const struct session *session);
 
 /* Every line of the dialogue, as it is said and heard, for `try` and transcripts. By default nobody listens. The
- * line has no CRLF; of a body only "(1234 octets)" is told. */
+ * line has no CRLF; of a body only "(1234 octets)" is told, and of a password "****". */
 void session_listen(struct session *session, void (*line)(void *who, bool ours, struct slice line), void *who);

@@ -38,7 +38,7 @@ static void hear_ehlo(struct session *session, struct tx *tx, const struct reply
 	(void)tx;
 	if (code_class(reply) == 2) {
 		session->caps = caps_parse(reply->text);
-		if (!starttls_is_due(session))
+		if (!starttls_is_due(session) && !login_is_due(session))
 			dialogue_ready(session);
 	} else if (code_class(reply) == 5) {
 		session->next = STEP_HELO;
@@ -58,7 +58,7 @@ static void hear_helo(struct session *session, struct tx *tx, const struct reply
 	(void)tx;
 	if (code_class(reply) == 2) {
 		session->caps = (struct caps){0};
-		if (!starttls_is_due(session))
+		if (!starttls_is_due(session) && !login_is_due(session))
 			dialogue_ready(session);
 	} else {
 		dialogue_refused(session, STAGE_EHLO, reply);
@@ -101,6 +101,9 @@ const struct row session_rows[STEP_MAIL] = {
 	[STEP_EHLO] = {"EHLO", STAGE_EHLO, PATIENCE(ehlo_s), true, say_ehlo, hear_ehlo},
 	[STEP_HELO] = {"HELO", STAGE_EHLO, PATIENCE(ehlo_s), true, say_helo, hear_helo},
 	[STEP_STARTTLS] = {"STARTTLS", STAGE_STARTTLS, PATIENCE(ehlo_s), true, starttls_say, starttls_hear},
+	[STEP_AUTH] = {"AUTH", STAGE_AUTH, PATIENCE(ehlo_s), true, login_say, login_hear},
+	[STEP_AUTH_ANSWER] = {"AUTH", STAGE_AUTH, PATIENCE(ehlo_s), true, login_say_answer, login_hear},
+	[STEP_AUTH_CANCEL] = {"AUTH", STAGE_AUTH, PATIENCE(ehlo_s), true, login_say_cancel, login_hear_cancel},
 	[STEP_PROBE_MAIL] = {"MAIL", STAGE_MAIL, PATIENCE(mail_s), false, window_say_probe_mail,
 			     window_hear_probe_mail},
 	[STEP_PROBE_RCPT] = {"RCPT", STAGE_RCPT, PATIENCE(rcpt_s), true, window_say_probe_rcpt, window_hear_probe_rcpt},

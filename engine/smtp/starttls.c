@@ -1,6 +1,7 @@
 /* STARTTLS (RFC 3207). Only 220 begins a handshake. From there the owner drives TLS, and the session stands still: what
  * the server says in clear behind its 220 may come from somebody between us, so it ends the session (CVE-2021-38371).
- * Once protected the session begins again with EHLO and knows nothing of before.
+ * Once protected the session begins again with EHLO and knows nothing of before. Where TLS is implicit (RFC 8314 3.3)
+ * the session stands still from its start, and the greeting comes then.
  *
  * A refusal is judged by what was demanded: where protection is a matter of course if offered, mail goes on in clear on
  * this connection; where it is a must, the next host is tried, and in the end the mail waits: nothing a server says
@@ -51,7 +52,7 @@ void starttls_hear(struct session *session, struct tx *tx, const struct reply *r
 		session->end = SESSION_PROTOCOL;
 	} else if (session->setup.tls == SESSION_TLS_MUST) {
 		refuse(session, outcome_of(session, STAGE_STARTTLS, reply));
-	} else {
+	} else if (!login_is_due(session)) {
 		dialogue_ready(session);
 	}
 }
@@ -69,7 +70,12 @@ void session_secured(struct session *session, uint64_t now_ms)
 	session->shaking = false;
 	session->secured = true;
 	session->caps = (struct caps){0};
-	session->next = STEP_EHLO;
+	if (session->setup.implicit_tls) {
+		dialogue_expect(session, STEP_GREETING, NULL);
+		dialogue_set_deadline(session);
+	} else {
+		session->next = STEP_EHLO;
+	}
 	dialogue_turn(session);
 }
 

@@ -1,0 +1,277 @@
+/* AUTH: what each mechanism answers, and the login of a session from its greeting on: what the server gets, what a
+ * listener sees, and what becomes of the session. The dialogues H07 to H09 are about whole connections. */
+#include "smtp/session.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const struct login login = {{"ann", 3}, {"s3cret", 6}};
+static const struct session_limits patience = {.greeting_s = 9, .ehlo_s = 9, .quit_s = 9, .body_s = 9};
+static struct session session;
+static struct outbuf said, shown;
+
+/* ---- the mechanisms */
+
+static struct slice answered(enum auth_mechanism mechanism, unsigned n, const char *challenge)
+{
+	outbuf_reset(&said);
+	return auth_answer(mechanism, &login, n, slice_of(challenge), &said) ? outbuf_slice(&said) : SLICE("none");
+}
+
+static void test_answers(void **state)
+{
+	(void)state;
+	assert_true(slice_is(answered(AUTH_PLAIN, 0, ""), SLICE("AGFubgBzM2NyZXQ=")));
+	assert_true(slice_is(answered(AUTH_PLAIN, 0, "Zm9v"), SLICE("none")));
+	assert_true(slice_is(answered(AUTH_PLAIN, 1, ""), SLICE("none")));
+	assert_true(slice_is(answered(AUTH_LOGIN, 0, "VXNlcm5hbWU6"), SLICE("YW5u")));
+	assert_true(slice_is(answered(AUTH_LOGIN, 1, "UGFzc3dvcmQ6"), SLICE("czNjcmV0")));
+	assert_true(slice_is(answered(AUTH_LOGIN, 0, ""), SLICE("YW5u")));
+	assert_true(slice_is(answered(AUTH_LOGIN, 2, "UGFzc3dvcmQ6"), SLICE("none")));
+	assert_true(slice_is(answered(AUTH_LOGIN, 0, "!!!"), SLICE("none")));
+	assert_true(slice_is(answered(AUTH_NONE, 0, ""), SLICE("none")));
+}
+
+static void test_choice(void **state)
+{
+	(void)state;
+	assert_int_equal(auth_choose(&(struct caps){.auth_plain = true, .auth_login = true}), AUTH_PLAIN);
+	assert_int_equal(auth_choose(&(struct caps){.auth_login = true}), AUTH_LOGIN);
+	assert_int_equal(auth_choose(&(struct caps){.starttls = true}), AUTH_NONE);
+}
+
+/* ---- a session that logs in */
+
+static void on_line(void *who, bool ours, struct slice line)
+{
+	(void)who;
+	if (ours)
+		outbuf_printf(&shown, "%.*s|", SLICE_ARG(line));
+}
+
+static void hear(const char *lines)
+{
+	session_hear(&session, slice_of(lines), 1);
+}
+
+static void says(const char *expected)
+{
+	struct session_send send;
+
+	outbuf_reset(&said);
+	while (session_say(&session, &send)) {
+		for (unsigned i = 0; i < send.niov; i++)
+			outbuf_add(&said, (struct slice){send.iov[i].iov_base, send.iov[i].iov_len});
+		session_said(&session, send.bytes, 1);
+	}
+	if (!slice_is(outbuf_slice(&said), slice_of(expected)))
+		print_error("expected %s, found %.*s\n", expected, SLICE_ARG(outbuf_slice(&said)));
+	assert_true(slice_is(outbuf_slice(&said), slice_of(expected)));
+}
+
+static void begin(const struct login *who, bool implicit)
+{
+	struct session_setup setup = {
+		.helo = SLICE("us"), .limits = &patience, .login = *who, .implicit_tls = implicit};
+
+	outbuf_reset(&shown);
+	session_start(&session, &setup, 1);
+	session_listen(&session, on_line, NULL);
+}
+
+/* As far as the EHLO under TLS, whose reply this is. */
+static void secured(const struct login *who, const char *offers)
+{
+	begin(who, false);
+	hear("220 mx\r\n");
+	says("EHLO us\r\n");
+	hear("250-mx\r\n250-AUTH PLAIN\r\n250 STARTTLS\r\n");
+	says("STARTTLS\r\n");
+	hear("220 go\r\n");
+	assert_true(session_wants_handshake(&session));
+	session_secured(&session, 1);
+	says("EHLO us\r\n");
+	hear(offers);
+}
+
+static const struct outcome *shut_out(void)
+{
+	says("QUIT\r\n");
+	hear("221 bye\r\n");
+	assert_true(session_is_closed(&session));
+	assert_int_equal(session_end(&session), SESSION_REFUSED);
+	assert_int_equal(session_outcome(&session)->verdict.action, ACTION_LATER);
+	assert_string_equal(session_outcome(&session)->verdict.rule, SESSION_LOGIN_REFUSED);
+	return session_outcome(&session);
+}
+
+static bool is_shown(const char *text)
+{
+	struct slice all = outbuf_slice(&shown);
+
+	return memmem(all.ptr, all.len, text, strlen(text)) != NULL;
+}
+
+static void test_plain(void **state)
+{
+	(void)state;
+	secured(&login, "250-mx\r\n250 AUTH LOGIN PLAIN\r\n");
+	assert_false(session_is_ready(&session));
+	says("AUTH PLAIN AGFubgBzM2NyZXQ=\r\n");
+	hear("235 2.7.0 welcome\r\n");
+	assert_true(session_is_ready(&session));
+	assert_true(is_shown("|AUTH PLAIN ****|"));
+	assert_false(is_shown("AGFubgBzM2NyZXQ"));
+}
+
+static void test_login(void **state)
+{
+	(void)state;
+	secured(&login, "250-mx\r\n250 AUTH=LOGIN\r\n");
+	says("AUTH LOGIN\r\n");
+	hear("334 VXNlcm5hbWU6\r\n");
+	says("YW5u\r\n");
+	hear("334 UGFzc3dvcmQ6\r\n");
+	says("czNjcmV0\r\n");
+	hear("235 welcome\r\n");
+	assert_true(session_is_ready(&session));
+	assert_true(is_shown("|AUTH LOGIN|****|****|"));
+}
+
+/* A password so long that PLAIN's answer does not fit its command goes when it is asked for. */
+static void test_long_answer(void **state)
+{
+	char room[512];
+	struct login long_one = {SLICE("ann"), {room, sizeof(room)}};
+
+	(void)state;
+	memset(room, 'x', sizeof(room));
+	secured(&long_one, "250-mx\r\n250 AUTH PLAIN\r\n");
+	says("AUTH PLAIN\r\n");
+	hear("334 \r\n");
+	assert_true(session_say(&session, &(struct session_send){0}));
+	session_said(&session, 0, 1);
+	assert_true(is_shown("|AUTH PLAIN|****|"));
+	assert_false(is_shown("eHh4"));
+	hear("235 welcome\r\n");
+	assert_true(session_is_ready(&session));
+}
+
+static void test_refused(void **state)
+{
+	(void)state;
+	secured(&login, "250-mx\r\n250 AUTH PLAIN\r\n");
+	says("AUTH PLAIN AGFubgBzM2NyZXQ=\r\n");
+	hear("535 5.7.8 no\r\n");
+	assert_int_equal(shut_out()->code, 535);
+	assert_int_equal(session_outcome(&session)->stage, STAGE_AUTH);
+}
+
+static void test_not_now(void **state)
+{
+	(void)state;
+	secured(&login, "250-mx\r\n250 AUTH PLAIN\r\n");
+	says("AUTH PLAIN AGFubgBzM2NyZXQ=\r\n");
+	hear("454 4.7.0 not now\r\n");
+	says("QUIT\r\n");
+	assert_string_not_equal(session_outcome(&session)->verdict.rule, SESSION_LOGIN_REFUSED);
+	assert_int_equal(session_outcome(&session)->verdict.action, ACTION_LATER);
+}
+
+static void test_endless_challenges(void **state)
+{
+	(void)state;
+	secured(&login, "250-mx\r\n250 AUTH LOGIN\r\n");
+	says("AUTH LOGIN\r\n");
+	hear("334 VXNlcm5hbWU6\r\n");
+	says("YW5u\r\n");
+	hear("334 UGFzc3dvcmQ6\r\n");
+	says("czNjcmV0\r\n");
+	hear("334 UGFzc3dvcmQ6\r\n");
+	says("*\r\n");
+	hear("235 come in all the same\r\n");
+	assert_false(session_is_ready(&session));
+	assert_int_equal(shut_out()->origin, ORIGIN_LOCAL);
+}
+
+static void test_nothing_offered(void **state)
+{
+	(void)state;
+	secured(&login, "250-mx\r\n250 AUTH CRAM-MD5 GSSAPI\r\n");
+	shut_out();
+}
+
+/* The one mechanism offered in clear is not used there: without STARTTLS nothing is said at all. */
+static void test_never_in_clear(void **state)
+{
+	(void)state;
+	begin(&login, false);
+	hear("220 mx\r\n");
+	says("EHLO us\r\n");
+	hear("250-mx\r\n250 AUTH PLAIN LOGIN\r\n");
+	says("QUIT\r\n");
+	assert_int_equal(session_end(&session), SESSION_INSECURE);
+	begin(&login, false);
+	hear("220 mx\r\n");
+	says("EHLO us\r\n");
+	hear("250-mx\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN\r\n");
+	says("STARTTLS\r\n");
+	hear("454 not now\r\n");
+	says("QUIT\r\n");
+	assert_int_equal(session_end(&session), SESSION_INSECURE);
+}
+
+static void test_implicit_tls(void **state)
+{
+	(void)state;
+	begin(&login, true);
+	says("");
+	assert_true(session_wants_handshake(&session));
+	assert_true(session_deadline_ms(&session) > 0);
+	session_secured(&session, 1);
+	assert_int_equal(session_deadline_ms(&session), 9001);
+	hear("220 mx\r\n");
+	says("EHLO us\r\n");
+	hear("250-mx\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n");
+	says("AUTH PLAIN AGFubgBzM2NyZXQ=\r\n");
+	hear("235 welcome\r\n");
+	assert_true(session_is_ready(&session));
+}
+
+static void test_implicit_tls_fails(void **state)
+{
+	const struct slice where = SLICE("at the handshake");
+
+	(void)state;
+	begin(&(struct login){SLICE_NONE, SLICE_NONE}, true);
+	session_insecure(&session, "no common cipher", 1);
+	assert_int_equal(session_end(&session), SESSION_INSECURE);
+	assert_true(slice_ends_nocase(session_outcome(&session)->text, where));
+}
+
+static int forget(void **state)
+{
+	(void)state;
+	session_free(&session);
+	outbuf_free(&said);
+	outbuf_free(&shown);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_answers),		cmocka_unit_test(test_choice),
+		cmocka_unit_test(test_plain),		cmocka_unit_test(test_login),
+		cmocka_unit_test(test_long_answer),	cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_not_now),		cmocka_unit_test(test_endless_challenges),
+		cmocka_unit_test(test_nothing_offered), cmocka_unit_test(test_never_in_clear),
+		cmocka_unit_test(test_implicit_tls),	cmocka_unit_test(test_implicit_tls_fails),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, forget);
+}
