@@ -114,28 +114,41 @@ static void dns_join(struct dns *dns, struct lookup *lookup, struct dns_ask *ask
 	list_push(&lookup->asks, &ask->link);
 }
 
+static void dns_look_up(struct dns *dns, struct dns_ask *ask, struct slice name, uint16_t port)
+{
+	struct lookup *lookup = lookup_make(&dns->setup, name, port);
+	struct map_node *node = map_find(&dns->lookups, lookup->key); /* the name may not have been in lower case */
+
+	if (node) {
+		lookup_free(lookup);
+		dns_join(dns, MAP_OWNER(node, struct lookup, node), ask);
+		return;
+	}
+	map_add(&dns->lookups, &lookup->node, lookup->key);
+	list_push(&lookup->asks, &ask->link);
+	lookup_start(lookup);
+	if (lookup->routes)
+		dns->cached++;
+}
+
 void dns_ask(struct dns *dns, struct dns_ask *ask, struct slice domain)
 {
 	CHECK(ask->answered != NULL);
 	struct map_node *node = map_find(&dns->lookups, domain);
 
 	dns->asked++;
-	if (node) {
+	if (node)
 		dns_join(dns, MAP_OWNER(node, struct lookup, node), ask);
-		return;
-	}
-	struct lookup *lookup = lookup_make(&dns->setup, domain);
+	else
+		dns_look_up(dns, ask, domain, 0);
+}
 
-	if ((node = map_find(&dns->lookups, lookup->domain))) { /* it was not in lower case, or was cut */
-		lookup_free(lookup);
-		dns_join(dns, MAP_OWNER(node, struct lookup, node), ask);
-		return;
-	}
-	map_add(&dns->lookups, &lookup->node, lookup->domain);
-	list_push(&lookup->asks, &ask->link);
-	lookup_start(lookup);
-	if (lookup->routes)
-		dns->cached++;
+void dns_ask_host(struct dns *dns, struct dns_ask *ask, struct slice host, uint16_t port)
+{
+	CHECK(ask->answered != NULL);
+	CHECK(port != 0);
+	dns->asked++;
+	dns_look_up(dns, ask, host, port);
 }
 
 void dns_unask(struct dns *dns, struct dns_ask *ask)

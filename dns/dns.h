@@ -103,6 +103,10 @@ struct dns *dns_open(struct ring *ring, const struct dns_setup *setup);
 void dns_free(struct dns *dns);
 /* The domain must be an A-label name in lower case (intake sees to that). */
 void dns_ask(struct dns *dns, struct dns_ask *ask, struct slice domain);
+/* The addresses of a host that somebody has named, whatever the DNS says of its mail, and its TLSA records for that
+ * port: a relay. Private addresses count. Without any the result is ROUTES_LATER: whether there is mail to lose is not
+ * the DNS's to say. The host's name is the domain of the routes, and counts as signed for. */
+void dns_ask_host(struct dns *dns, struct dns_ask *ask, struct slice host, uint16_t port);
 /* Takes the ask back; its callback will not be called. */
 void dns_unask(struct dns *dns, struct dns_ask *ask);
 /* Who puts its questions: for dns/inquiry.h. */

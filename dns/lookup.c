@@ -17,18 +17,22 @@
 
 static void on_answer(struct query *query, struct answer *answer);
 
-struct lookup *lookup_make(const struct lookup_setup *setup, struct slice domain)
+struct lookup *lookup_make(const struct lookup_setup *setup, struct slice domain, uint16_t port)
 {
 	struct lookup *lookup = calloc(1, sizeof(*lookup));
 
 	CHECK(lookup != NULL);
-	domain = slice_head(domain, sizeof(lookup->room));
+	domain = slice_head(domain, DNS_NAME_MAX);
 	for (size_t i = 0; i < domain.len; i++) {
 		char c = domain.ptr[i];
 
 		lookup->room[i] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
 	}
-	lookup->domain = (struct slice){lookup->room, domain.len};
+	lookup->domain = lookup->key = (struct slice){lookup->room, domain.len};
+	lookup->port = port;
+	if (port)
+		lookup->key.len +=
+			(size_t)snprintf(lookup->room + domain.len, sizeof(lookup->room) - domain.len, ":%u", port);
 	lookup->setup = setup;
 	lookup->expires_ms = UINT64_MAX;
 	list_init(&lookup->link);
@@ -64,6 +68,8 @@ static void lookup_finish(struct lookup *lookup, struct routes *routes)
 	uint64_t soon_ms = ring_now_ms(lookup->setup->ring) + TTL_MS_MIN;
 
 	routes->expires_ms = lookup->expires_ms == UINT64_MAX ? soon_ms : lookup->expires_ms;
+	if (lookup->port && routes->result != ROUTES_FOUND)
+		routes->result = ROUTES_LATER;
 	lookup->setup->finished(lookup, routes);
 }
 
@@ -128,6 +134,24 @@ static bool want_advance(struct want *want)
 	return true;
 }
 
+static uint16_t smtp_port(const struct lookup *lookup)
+{
+	return lookup->port ? lookup->port : lookup->setup->smtp_port;
+}
+
+/* In the place of words about MX. What failed is said as of any host. */
+static void explain_host(struct routes *routes)
+{
+	struct slice host = slice_head(routes->domain, 60);
+
+	if (routes->result == ROUTES_FOUND)
+		snprintf(routes->reason, sizeof(routes->reason), "host named in the configuration: addresses %u",
+			 routes->nroutes);
+	else if (routes->result != ROUTES_LATER)
+		snprintf(routes->reason, sizeof(routes->reason), "%.*s, named in the configuration, has no address",
+			 SLICE_ARG(host));
+}
+
 static void lookup_all_known(struct lookup *lookup)
 {
 	struct mx *mx = &lookup->mx;
@@ -138,11 +162,13 @@ static void lookup_all_known(struct lookup *lookup)
 	}
 	struct routes *routes = mx_routes(mx, &(struct mx_setup){
 						      .domain = lookup->domain,
-						      .smtp_port = lookup->setup->smtp_port,
-						      .allow_private = lookup->setup->allow_private,
+						      .smtp_port = smtp_port(lookup),
+						      .allow_private = lookup->setup->allow_private || lookup->port,
 					      });
 
-	routes->mx_signed = lookup->mail.secure;
+	routes->mx_signed = lookup->port || lookup->mail.secure;
+	if (lookup->port)
+		explain_host(routes);
 	lookup_finish(lookup, routes);
 }
 
@@ -153,7 +179,7 @@ static bool seeking_advance(struct seeking *seeking, struct lookup *lookup)
 	enum dns_type type;
 	struct slice name;
 
-	while (tlsa_next(&seeking->search, lookup->setup->smtp_port, &name, &type)) {
+	while (tlsa_next(&seeking->search, smtp_port(lookup), &name, &type)) {
 		want_free(want);
 		want_init(want, lookup, type, name);
 		if (!want_advance(want))
@@ -277,8 +303,19 @@ static void lookup_mx_known(struct lookup *lookup)
 		lookup_want_addresses(lookup);
 }
 
+static void lookup_want_host(struct lookup *lookup)
+{
+	lookup->mx = (struct mx){.result = ROUTES_FOUND, .domain = lookup->domain, .nhosts = 1};
+	lookup->mx.hosts[0].name = lookup->domain;
+	lookup_want_addresses(lookup);
+}
+
 void lookup_start(struct lookup *lookup)
 {
+	if (lookup->port) {
+		lookup_want_host(lookup);
+		return;
+	}
 	want_init(&lookup->mail, lookup, DNS_MX, lookup->domain);
 	if (want_advance(&lookup->mail))
 		lookup_mx_known(lookup);

@@ -55,6 +55,8 @@ struct lookup {
 	/* Its own. */
 	const struct lookup_setup *setup; /* borrowed: the parent's */
 	struct slice domain;		  /* in room */
+	struct slice key;		  /* in room too: the domain, and of a host's look-up its port */
+	uint16_t port;			  /* of that host; 0: of a domain */
 	struct arena arena;		  /* names beyond the life of an answer */
 	unsigned pending;		  /* wants not done */
 	uint64_t expires_ms;
@@ -62,10 +64,11 @@ struct lookup {
 	struct want mail;		       /* the MX question */
 	struct want (*addresses)[MX_FAMILIES]; /* owned: of each host */
 	struct seeking *seeking;	       /* owned: of each host; NULL until all addresses are known */
-	char room[DNS_NAME_MAX];
+	char room[DNS_NAME_MAX + sizeof(":65535")];
 };
 
-/* The domain is copied, in lower case, and cut to DNS_NAME_MAX. */
-struct lookup *lookup_make(const struct lookup_setup *setup, struct slice domain);
+/* The domain is copied, in lower case, and cut to DNS_NAME_MAX. With a port it is a host and no domain: it has no MX,
+ * is at home wherever its addresses are, and is asked for again where it has none. */
+struct lookup *lookup_make(const struct lookup_setup *setup, struct slice domain, uint16_t port);
 void lookup_start(struct lookup *lookup);
 void lookup_free(struct lookup *lookup);

@@ -200,6 +200,29 @@ static void closing_answers_nobody(void **state)
 	assert_int_equal(known.nanswers + flying.nanswers, 0);
 }
 
+/* Of a host that is named it cannot be said that there is nobody: it may be there again tomorrow. */
+static void named_host_is_never_said_not_to_be(void **state)
+{
+	struct asking plain = {0}, upper = {0}, other = {0};
+
+	(void)state;
+	plain.ask.answered = upper.ask.answered = other.ask.answered = on_routes;
+	dns_ask_host(dns, &plain.ask, SLICE("smtp.example"), 587);
+	dns_ask_host(dns, &upper.ask, SLICE("SMTP.example"), 587);
+	dns_ask_host(dns, &other.ask, SLICE("smtp.example"), 465);
+	assert_int_equal(dns_counts(dns).coalesced, 1 + 2); /* one look-up of two, and the questions of the other */
+	turn_until(&plain);
+	turn_until(&upper);
+	turn_until(&other);
+	assert_int_equal(plain.routes->result, ROUTES_LATER);
+	assert_ptr_equal(plain.routes, upper.routes);
+	assert_string_equal(plain.routes->reason, "smtp.example, named in the configuration, has no address");
+	assert_true(slice_is(plain.routes->domain, SLICE("smtp.example")));
+	routes_free(plain.routes);
+	routes_free(upper.routes);
+	routes_free(other.routes);
+}
+
 int main(void)
 {
 #define WITH_DNS(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -207,6 +230,7 @@ int main(void)
 		WITH_DNS(answer_comes_later_even_when_known),  WITH_DNS(equal_asks_share_routes),
 		WITH_DNS(ask_taken_back_is_not_answered),      WITH_DNS(asked_from_the_callback_is_answered_too),
 		WITH_DNS(names_that_cannot_be_are_no_domains), WITH_DNS(closing_answers_nobody),
+		WITH_DNS(named_host_is_never_said_not_to_be),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
