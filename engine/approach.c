@@ -5,6 +5,7 @@
 
 #include "learned.h"
 #include "protection.h"
+#include "relay.h"
 #include "target.h"
 
 #include "base/check.h"
@@ -116,6 +117,8 @@ bool approach_again(struct conn *conn)
 	if (!conn->failure.attempted)
 		return false;
 	stat_add(conn->worker->stats, STAT_REFUSED, 1);
+	if (relay_rests(conn))
+		return false;
 	conn_report(conn, REPORT_CROWDED, (uint64_t)conn->failure.verdict.retry_after_s * 1000, conn->failure.text);
 	learned_note(conn);
 	return conn->tried < CONN_ADDRESSES_MAX && conn->greeted < CONN_SESSIONS_MAX && move_on(conn);

@@ -132,7 +132,19 @@ struct config_domain {
 	struct address *routes;
 	unsigned nroutes;
 	struct slice relay;
+	const struct config_relay *via; /* that one; NULL: none */
 	struct limits limits;
+	const struct config_place *place;
+};
+/* A server that takes mail for other domains, from whoever it knows. */
+struct config_relay {
+	struct slice name, host, host_name; /* host as written; without its port, in lower case */
+	struct address address;		    /* of a host that is written as one; else len is 0 */
+	unsigned port;
+	struct slice user, password_file, password; /* user empty: we do not log in */
+	bool implicit_tls;			    /* from the first byte on (RFC 8314 3.3) */
+	struct limits limits;
+	struct limits protection; /* of those the ones that hold whatever a domain says */
 	const struct config_place *place;
 };
 struct config_tenant {
@@ -212,9 +224,10 @@ struct config {
 	struct config_pool *pools;
 	struct config_site *sites;
 	struct config_domain *domains;
+	struct config_relay *relays;
 	struct config_tenant *tenants;
 	struct config_rule *rules;
-	unsigned nsources, npools, nsites, ndomains, ntenants, nrules;
+	unsigned nsources, npools, nsites, ndomains, nrelays, ntenants, nrules;
 	struct local_rules local; /* made from the rules, in their order */
 	struct map domains_by_name;
 	struct map site_names; /* by name or suffix: config_sites.c */
@@ -227,8 +240,9 @@ void config_free(struct config *config);
 
 /* The limits that hold for a domain at a site ("" if none configured) from a source ("" if none): the nearest value of
  * each key by the contract's precedence: site { source {} }, exact domain, *.suffix, site, domain "*", built-in; a
- * built-in site comes behind a configured one of its name. Every
- * field is set. With why (may be NULL): one line per key and what decided it ("connections 10: hikyaku.conf:14 domain
+ * built-in site comes behind a configured one of its name. A relay stands where a site does, but how it must be
+ * protected is its own word. Every field is set. With why (may be NULL): one line per key and what decided it
+ * ("connections 10: hikyaku.conf:14 domain
  * \"*\""), for `resolve`. */
 struct limits config_limits(const struct config *config, struct slice domain, struct slice site, struct slice source,
 			    struct outbuf *why);
@@ -236,6 +250,8 @@ struct limits config_limits(const struct config *config, struct slice domain, st
 void config_axis_explain(const struct limits *limits, const char *kind, struct slice title, struct outbuf *why);
 /* The `domain` section that gives this domain a route or relay: exact, then suffix, then "*"; NULL if none. */
 const struct config_domain *config_route(const struct config *config, struct slice domain);
+/* The relay that takes the domain's mail; NULL: none does. */
+const struct config_relay *config_relay_of(const struct config *config, struct slice domain);
 /* The site, configured or built in, that lists the domain; else the first whose patterns fit all of these MX names (the
  * best ones of the domain: with any of them, whoever adds a provider's host to his own would be that provider); NULL if
  * none. */

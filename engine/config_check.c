@@ -41,7 +41,12 @@ static bool is_plain(struct slice name, const char *extra, size_t max)
 	return name.len > 0 && name.len <= max;
 }
 
-static bool is_domain(struct slice name)
+bool config_is_plain_name(struct slice name)
+{
+	return is_plain(name, "-_.", 64);
+}
+
+bool config_is_domain(struct slice name)
 {
 	struct slice rest = name;
 
@@ -61,7 +66,7 @@ static void check_hostname(struct config_reading *reading)
 
 	if (config->hostname.len == 0 && gethostname(name, sizeof(name) - 1) == 0)
 		config->hostname = arena_copy(&config->arena, slice_of(name));
-	if (!is_domain(config->hostname))
+	if (!config_is_domain(config->hostname))
 		config_problem_at(reading, config_written(reading, SECTION_TOP, "hostname"),
 				  "hostname is \"%.*s\", expected a domain name of letters, digits, - and dots",
 				  SLICE_ARG(config->hostname));
@@ -104,8 +109,7 @@ static void check_dns(struct config *config)
 
 /* --- Redis, and secrets --- */
 
-/* The first line of a file that only its owner and group may read. SLICE_NONE, and a problem, if it is not so. */
-static struct slice secret(struct config_reading *reading, struct slice name, const struct config_place *place)
+struct slice config_secret(struct config_reading *reading, struct slice name, const struct config_place *place)
 {
 	char *path = arena_string(&reading->config->arena, name), text[1024];
 	struct slice rest = {text, 0};
@@ -164,7 +168,7 @@ static void check_redis(struct config_reading *reading)
 	bool writes_always = slice_is(config->redis.fsync, SLICE("always"));
 
 	check_server(reading);
-	if (!is_plain(config->redis.prefix, "-_.", 64))
+	if (!config_is_plain_name(config->redis.prefix))
 		config_problem_at(reading, config_written(reading, SECTION_REDIS, "prefix"),
 				  "prefix is \"%.*s\", expected at most 64 letters, digits, - _ and dots",
 				  SLICE_ARG(config->redis.prefix));
@@ -173,8 +177,8 @@ static void check_redis(struct config_reading *reading)
 				  "shards = %u: more than one comes with a later version; expected 1",
 				  config->redis.shards);
 	if (config->redis.password_file.len > 0)
-		config->redis.password = secret(reading, config->redis.password_file,
-						config_written(reading, SECTION_REDIS, "password-file"));
+		config->redis.password = config_secret(reading, config->redis.password_file,
+						       config_written(reading, SECTION_REDIS, "password-file"));
 	if (config->redis.embedded && !writes_always && slice_is(config->require, SLICE("durable")))
 		config_problem_at(reading, config_written(reading, SECTION_TOP, "require"),
 				  "require = \"durable\" and fsync = \"%.*s\" contradict each other; expected fsync = "
@@ -191,7 +195,7 @@ static void check_pools(struct config_reading *reading)
 	for (unsigned i = 0; i < config->npools; i++) {
 		const struct config_pool *pool = &config->pools[i];
 
-		if (!is_plain(pool->name, "-_.", 64))
+		if (!config_is_plain_name(pool->name))
 			config_problem_at(reading, pool->place,
 					  "pool \"%.*s\": expected a name of at most 64 letters, digits, - _ and dots",
 					  SLICE_ARG(pool->name));
@@ -259,7 +263,7 @@ static void check_sources(struct config_reading *reading)
 			source->helo = config->hostname;
 		check_warm_up(reading, source);
 		warn_same_address(reading, source);
-		if (!is_domain(source->helo) && source->helo.ptr[0] != '[')
+		if (!config_is_domain(source->helo) && source->helo.ptr[0] != '[')
 			config_problem_at(reading, source->place, "helo is \"%.*s\", expected a domain name",
 					  SLICE_ARG(source->helo));
 	}
@@ -279,7 +283,7 @@ static void check_tenants(struct config_reading *reading)
 	for (unsigned i = 0; i < config->ntenants; i++) {
 		const struct config_tenant *tenant = &config->tenants[i];
 
-		if (!is_plain(tenant->name, "-_.", 64))
+		if (!config_is_plain_name(tenant->name))
 			config_problem_at(
 				reading, tenant->place,
 				"tenant \"%.*s\": expected a name of at most 64 letters, digits, - _ and dots",
@@ -312,7 +316,7 @@ static void check_domain(struct config_reading *reading, struct config_domain *d
 	domain->name = slice_of(name);
 	if (slice_starts(rest, SLICE("*.")))
 		rest = slice_skip(rest, 2);
-	if (!slice_is(rest, SLICE("*")) && !is_domain(rest))
+	if (!slice_is(rest, SLICE("*")) && !config_is_domain(rest))
 		config_problem_at(
 			reading, domain->place,
 			"domain \"%.*s\": expected a domain name in ASCII, such as \"a.example\", \"*.example\" "
@@ -349,6 +353,7 @@ void config_check(struct config_reading *reading)
 	check_groups(reading);
 	for (unsigned i = 0; i < reading->config->ndomains; i++)
 		check_domain(reading, &reading->config->domains[i]);
+	config_check_relays(reading);
 	config_add_sites(reading);
 	config_check_limits(reading);
 }

@@ -166,6 +166,19 @@ static void check_domains(struct config_reading *reading)
 	}
 }
 
+static void check_relays(struct config_reading *reading)
+{
+	const struct config *config = reading->config;
+
+	for (unsigned i = 0; i < config->nrelays; i++) {
+		const struct config_relay *relay = &config->relays[i];
+		struct limits merged = config_relay_limits(config, relay);
+		const struct limit_check check = {reading, &relay->limits, &merged, relay->place};
+
+		check_lane(&check);
+	}
+}
+
 /* Sources and tenants are axes of their own: nothing is merged. */
 static void check_axes(struct config_reading *reading)
 {
@@ -206,5 +219,6 @@ void config_check_limits(struct config_reading *reading)
 	check_queue(reading);
 	check_axes(reading);
 	check_domains(reading);
+	check_relays(reading);
 	check_sites(reading);
 }

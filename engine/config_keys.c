@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LANE	(IN(SITE) | IN(SITE_SOURCE) | IN(DOMAIN))
+#define PARTY	(IN(SITE) | IN(DOMAIN) | IN(RELAY))
+#define LANE	(PARTY | IN(SITE_SOURCE))
 #define COUNTED (LANE | IN(SOURCE) | IN(TENANT))
 
 #define LIMIT(field)		    true, offsetof(struct limits, field), 0
@@ -29,7 +30,7 @@ const struct config_key config_keys[] = {
 	{"window", LANE, 0, KIND_INT, LIMIT(window),
 	 "Transactions under way on a connection at a time; more than 1 needs PIPELINING and CHUNKING there.", "1",
 	 BOUNDS(1, SESSION_WINDOW_MAX)},
-	{"total-connections", IN(SITE) | IN(DOMAIN), 0, KIND_AMOUNT, LIMIT(total_connections),
+	{"total-connections", PARTY, 0, KIND_AMOUNT, LIMIT(total_connections),
 	 "Connections open at a time over all sources.", "unlimited", BOUNDS(1, 1000000)},
 	{"rate", COUNTED, 0, KIND_RATE, LIMIT(rate), "Recipients attempted in a time.", "unlimited", UNBOUND},
 	{"burst", COUNTED, 0, KIND_INT, LIMIT(burst),
@@ -37,8 +38,8 @@ const struct config_key config_keys[] = {
 	 BOUNDS(1, 1000000)},
 	{"connection-rate", COUNTED, IN(TENANT), KIND_RATE, LIMIT(connection_rate), "Connections opened in a time.",
 	 "unlimited", UNBOUND},
-	{"total-rate", IN(SITE) | IN(DOMAIN), 0, KIND_RATE, LIMIT(total_rate),
-	 "Recipients attempted in a time over all sources.", "unlimited", UNBOUND},
+	{"total-rate", PARTY, 0, KIND_RATE, LIMIT(total_rate), "Recipients attempted in a time over all sources.",
+	 "unlimited", UNBOUND},
 	{"reserved-connections", LANE, 0, KIND_INT, LIMIT(reserved),
 	 "Of the connections, those kept for transactional mail; one, of four or more, if not set.", NULL,
 	 BOUNDS(0, 1000)},
@@ -48,11 +49,12 @@ const struct config_key config_keys[] = {
 	 "true", WORDS("false true")},
 	{"tls", LANE, 0, KIND_WORD, LIMIT(tls),
 	 "How the connection must be protected: opportunistic takes TLS where it is offered, required does not go "
-	 "without, verified wants a certificate for the name of the host.",
+	 "without, verified wants a certificate for the name of the host. A relay has verified if nothing else is "
+	 "said.",
 	 "opportunistic", WORDS("none opportunistic required verified dane")},
 	{"sts", IN(SITE) | IN(DOMAIN), 0, KIND_WORD, LIMIT(sts),
 	 "Ask whether the domain has an MTA-STS policy (RFC 8461), and do as it says.", "true", WORDS("false true")},
-	{"pool", IN(SITE) | IN(DOMAIN), 0, KIND_TEXT, LIMIT(pool),
+	{"pool", PARTY, 0, KIND_TEXT, LIMIT(pool),
 	 "The pool of sources that sends; a job's or its tenant's comes before it.", NULL, UNBOUND},
 	{"retry", LANE, 0, KIND_SCHEDULE, LIMIT(retry),
 	 "Waits after the first failed attempt, the second, and so on; the last one repeats.", "20m,40m,80m,160m,4h",
@@ -210,14 +212,18 @@ const struct config_key config_keys[] = {
 
 	{"route", IN(DOMAIN), 0, KIND_ROUTES, LIST(config_domain, routes),
 	 "Where its mail goes, without DNS: \"[192.0.2.25]:2525\".", "", UNBOUND},
-	{"relay", IN(DOMAIN), EVERYWHERE, KIND_TEXT, AT(config_domain, relay), "The relay that takes its mail.", "",
-	 UNBOUND},
+	{"relay", IN(DOMAIN), 0, KIND_TEXT, AT(config_domain, relay), "The relay that takes its mail.", "", UNBOUND},
 
-	{"host", IN(RELAY), EVERYWHERE, KIND_TEXT, NOWHERE, "Name and port of the relay.", "", UNBOUND},
-	{"user", IN(RELAY), EVERYWHERE, KIND_TEXT, NOWHERE, "Who we are to it.", "", UNBOUND},
-	{"password-file", IN(RELAY), EVERYWHERE, KIND_TEXT, NOWHERE, "A file with the password.", "", UNBOUND},
-	{"tls", IN(RELAY), EVERYWHERE, KIND_NAME, NOWHERE, "How the connection to it must be protected.", "verified",
-	 WORDS("none opportunistic required verified dane")},
+	{"host", IN(RELAY), 0, KIND_TEXT, AT(config_relay, host),
+	 "Name and port of the relay, without DNS's MX: \"smtp.relay.example:587\"; port 587 if there is none.", "",
+	 UNBOUND},
+	{"user", IN(RELAY), 0, KIND_TEXT, AT(config_relay, user),
+	 "Who we are to it; we do not log in if empty. The password is said under TLS only.", "", UNBOUND},
+	{"password-file", IN(RELAY), 0, KIND_TEXT, AT(config_relay, password_file),
+	 "A file with the password for it and nothing else, not readable by others; read again on reload.", "",
+	 UNBOUND},
+	{"implicit-tls", IN(RELAY), 0, KIND_BOOL, AT(config_relay, implicit_tls),
+	 "TLS begins with the connection and not by STARTTLS; on port 465 it does in any case.", "false", UNBOUND},
 
 	{"weight", IN(TENANT), 0, KIND_NUMBER, AT(config_tenant, weight), "Its part where tenants compete.", "1",
 	 BOUNDS(1, 1000)},
@@ -279,7 +285,7 @@ const struct config_section_row config_sections[SECTION_COUNT] = {
 	[SECTION_SITE_SOURCE] = {"source", SECTION_SITE, true, false, "limits of one source at this site"},
 	[SECTION_DOMAIN] = {"domain", SECTION_TOP, true, false,
 			    "a domain, all below it (\"*.example\"), or all (\"*\")"},
-	[SECTION_RELAY] = {"relay", SECTION_TOP, true, true, "a server that takes mail for other domains"},
+	[SECTION_RELAY] = {"relay", SECTION_TOP, true, false, "a server that takes mail for other domains"},
 	[SECTION_TENANT] = {"tenant", SECTION_TOP, true, false, "one of several who submit"},
 	[SECTION_RULE] = {"rule", SECTION_TOP, true, false, "what a certain reply means"},
 	[SECTION_DKIM] = {"dkim", SECTION_TOP, true, true, "a key that signs"},

@@ -2,10 +2,11 @@
  * row, nearest first, once; then each key goes along the row until one has it. The table of keys does the rest, so a
  * new limit is merged and explained without a line here. */
 #include "config_keys.h"
+#include "config_read.h"
 
 #include <string.h>
 
-enum { ROW_MAX = 128 + 5 }; /* a name has at most 127 labels */
+enum { ROW_MAX = 128 + 7 }; /* a name has at most 127 labels */
 
 struct seat {
 	const struct limits *limits;
@@ -85,38 +86,61 @@ static void explain(const struct config_key *key, const struct limits *limits, c
 	outbuf_byte(why, '\n');
 }
 
+/* Each key from the first seat that has it. */
+static struct limits merge(const struct row *row, struct outbuf *why)
+{
+	struct limits limits = limits_unset();
+
+	for (unsigned i = 0; i < LIMIT_KEYS; i++) {
+		const struct config_key *key = &config_keys[i];
+		unsigned at = 0;
+
+		while (at < row->n && !config_value_is_set(key, row->seats[at].limits))
+			at++;
+		if (at == row->n)
+			continue;
+		memcpy((char *)&limits + key->offset, (const char *)row->seats[at].limits + key->offset,
+		       config_kind_size(key->kind));
+		if (why)
+			explain(key, &limits, &row->seats[at], why);
+	}
+	if (limits.burst != LIMIT_UNSET && limits.rate.count > 0)
+		limits.rate.burst = (uint64_t)limits.burst;
+	return limits;
+}
+
 struct limits config_limits(const struct config *config, struct slice domain, struct slice site_name,
 			    struct slice source, struct outbuf *why)
 {
 	const struct config_site *site = config_site_named(config, site_name);
-	struct limits limits = limits_unset();
+	const struct config_relay *relay = config_relay_of(config, domain);
 	struct row row = {.n = 0};
 
+	if (relay)
+		add(&row, &relay->protection, "relay", relay->name, SLICE_NONE);
 	add_site_source(&row, site, source);
 	add_domain(&row, config, domain);
 	add_suffixes(&row, config, domain);
+	if (relay)
+		add(&row, &relay->limits, "relay", relay->name, SLICE_NONE);
 	if (site)
 		add(&row, &site->limits, "site", site->name, SLICE_NONE);
 	if (site && site->built_in)
 		add(&row, site->built_in, "site", site->name, SLICE_NONE);
 	add_domain(&row, config, SLICE("*"));
 	add(&row, &config->limits, "queue", SLICE_NONE, SLICE_NONE);
-	for (unsigned i = 0; i < LIMIT_KEYS; i++) {
-		const struct config_key *key = &config_keys[i];
-		unsigned at = 0;
+	return merge(&row, why);
+}
 
-		while (at < row.n && !config_value_is_set(key, row.seats[at].limits))
-			at++;
-		if (at == row.n)
-			continue;
-		memcpy((char *)&limits + key->offset, (const char *)row.seats[at].limits + key->offset,
-		       config_kind_size(key->kind));
-		if (why)
-			explain(key, &limits, &row.seats[at], why);
-	}
-	if (limits.burst != LIMIT_UNSET && limits.rate.count > 0)
-		limits.rate.burst = (uint64_t)limits.burst;
-	return limits;
+struct limits config_relay_limits(const struct config *config, const struct config_relay *relay)
+{
+	struct row row = {.n = 0};
+
+	add(&row, &relay->protection, "relay", relay->name, SLICE_NONE);
+	add(&row, &relay->limits, "relay", relay->name, SLICE_NONE);
+	add_domain(&row, config, SLICE("*"));
+	add(&row, &config->limits, "queue", SLICE_NONE, SLICE_NONE);
+	return merge(&row, NULL);
 }
 
 void config_axis_explain(const struct limits *limits, const char *kind, struct slice title, struct outbuf *why)
@@ -145,6 +169,13 @@ const struct config_domain *config_route(const struct config *config, struct sli
 	while (!found && widen(&domain, room, &pattern))
 		found = routed(config, pattern);
 	return found ? found : routed(config, SLICE("*"));
+}
+
+const struct config_relay *config_relay_of(const struct config *config, struct slice domain)
+{
+	const struct config_domain *section = config->divert == DIVERT_NONE ? config_route(config, domain) : NULL;
+
+	return section ? section->via : NULL;
 }
 
 struct session_limits config_session_limits(const struct limits *limits)

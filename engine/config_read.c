@@ -278,6 +278,20 @@ static void read_domains(struct config_reading *reading, cfg_t *cfg)
 	}
 }
 
+static void read_relays(struct config_reading *reading, cfg_t *cfg)
+{
+	struct config *config = reading->config;
+
+	config->nrelays = cfg_size(cfg, "relay");
+	config->relays = array(reading, config->nrelays, sizeof(*config->relays));
+	for (unsigned i = 0; i < config->nrelays; i++) {
+		struct config_relay *relay = &config->relays[i];
+		cfg_t *section = section_at(reading, cfg, "relay", i, &relay->name, &relay->place);
+
+		read_keys(reading, section, SECTION_RELAY, relay, &relay->limits);
+	}
+}
+
 static void read_tenants(struct config_reading *reading, cfg_t *cfg)
 {
 	struct config *config = reading->config;
@@ -343,6 +357,7 @@ static void read_all(struct config_reading *reading, cfg_t *cfg)
 	read_pools(reading, cfg);
 	read_sites(reading, cfg);
 	read_domains(reading, cfg);
+	read_relays(reading, cfg);
 	read_tenants(reading, cfg);
 	read_rules(reading, cfg);
 }

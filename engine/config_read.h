@@ -16,6 +16,16 @@ struct config_reading {
 void config_check(struct config_reading *reading);
 /* The built-in sites behind the configured ones, and all of them ready to be looked up (config_sites.c). */
 void config_add_sites(struct config_reading *reading);
+/* The relays, and which of them a domain means (config_relays.c). */
+void config_check_relays(struct config_reading *reading);
+/* The first line of a file that only its owner and group may read. SLICE_NONE, and a problem, if it is not so. */
+struct slice config_secret(struct config_reading *reading, struct slice name, const struct config_place *place);
+/* Letters, digits, - and _ in labels, with dots between. */
+bool config_is_domain(struct slice name);
+/* At most 64 letters, digits, - _ and dots: what is part of a name in Redis or of a site's. */
+bool config_is_plain_name(struct slice name);
+/* The limits of a relay, whatever the domain. */
+struct limits config_relay_limits(const struct config *config, const struct config_relay *relay);
 /* Its part about limits (config_check_limits.c). */
 void config_check_limits(struct config_reading *reading);
 /* A problem if there is no pool of that name ("": none is named). */

@@ -6,6 +6,7 @@
 #include "approach.h"
 #include "policies.h"
 #include "protection.h"
+#include "relay.h"
 #include "target.h"
 
 #include "base/check.h"
@@ -117,8 +118,12 @@ static void on_lost(void *who, int error)
 static void on_secured(void *who)
 {
 	struct conn *conn = who;
+	const char *why = relay_distrusts(conn);
 
-	session_secured(&conn->session, worker_now_ms(conn->worker));
+	if (why)
+		session_insecure(&conn->session, why, worker_now_ms(conn->worker));
+	else
+		session_secured(&conn->session, worker_now_ms(conn->worker));
 	conn_turn(conn);
 }
 
@@ -172,6 +177,7 @@ static void conn_greet(struct conn *conn)
 	conn->limits.messages_max = conn->lane->limits.messages_per_connection;
 	conn->limits.window_max = conn->host->window_broken ? 1 : conn->lane->limits.window;
 	setup.tls = protection_wished(conn);
+	relay_set_up(conn, &setup);
 	setup.probe_recipient = probe_address(conn);
 	conn->state = CONN_TALKING;
 	conn->greeted++;

@@ -26,6 +26,7 @@ struct home {
 	struct dns_ask ask;
 	struct sts_ask policy_ask;
 	bool asking;		   /* the one or the other */
+	bool is_outdated;	   /* there is another configuration since it asked */
 	struct sts_policy *policy; /* counted: by MTA-STS; NULL: none */
 	enum grant grant;
 	unsigned owner;	       /* worker number, while not NOWHERE */
@@ -100,13 +101,28 @@ static void release(struct worker *worker, struct worker *home, struct slice nam
 
 static void home_waits(struct worker *worker, struct slice domain, struct slice list);
 
+/* Whether they lead where the configuration of now has it go: its home may have asked by an older one. To a relay it
+ * matters, since whoever is there hears our password. */
+static bool routes_fit(const struct config *config, struct slice domain, const struct routes *routes)
+{
+	const struct config_relay *relay = config_relay_of(config, domain);
+
+	if (!relay)
+		return slice_is(routes->domain, domain);
+	return slice_is(routes->domain, relay->host_name) &&
+	       (routes->nroutes == 0 || address_port(&routes->route[0].address) == relay->port);
+}
+
 static void letter_open(struct letter *letter)
 {
 	struct worker *worker = letter->to;
 
 	switch (letter->kind) {
 	case LETTER_GRANT:
-		if (letter->list.len || scheduler_domain(worker->scheduler, letter->domain)) {
+		if (!routes_fit(worker->config, letter->domain, letter->routes)) {
+			routes_free(letter->routes);
+			home_renew(worker, letter->domain);
+		} else if (letter->list.len || scheduler_domain(worker->scheduler, letter->domain)) {
 			policies_note(worker, letter->domain, sts_policy_keep(letter->policy));
 			delivery_routed(worker, letter->domain, letter->routes);
 		} else
@@ -196,6 +212,8 @@ static void count_answer(struct home *home)
 		home->other_site++;
 }
 
+static void home_ask(struct home *home);
+
 static void on_policy(struct sts_ask *ask, struct sts_policy *policy)
 {
 	struct home *home = LIST_OWNER(ask, struct home, policy_ask);
@@ -203,6 +221,10 @@ static void on_policy(struct sts_ask *ask, struct sts_policy *policy)
 	home->asking = false;
 	sts_policy_free(home->policy);
 	home->policy = policy;
+	if (home->is_outdated) {
+		home_ask(home);
+		return;
+	}
 	count_answer(home);
 	home_settle(home);
 }
@@ -218,7 +240,7 @@ static bool has_policy(const struct home *home)
 	const struct config_site *site = site_key_configured(config, home->name, routes);
 	struct limits limits = config_limits(config, home->name, site ? site->name : SLICE_NONE, SLICE_NONE, NULL);
 
-	return limits.sts != 0 && limits.tls != TLS_NONE;
+	return limits.sts != 0 && limits.tls != TLS_NONE; /* a relay's has none */
 }
 
 static void home_answered(struct home *home, struct routes *routes, bool fixed)
@@ -241,18 +263,23 @@ static void on_routes(struct dns_ask *ask, struct routes *routes)
 
 static void home_ask(struct home *home)
 {
-	struct routes *fixed = home_fixed_routes(home->worker->config, home->name);
+	const struct config_relay *relay = config_relay_of(home->worker->config, home->name);
+	struct routes *fixed;
 
 	if (home->asking)
 		return;
+	home->asking = true;
+	home->is_outdated = false;
+	fixed = home_fixed_routes(home->worker->config, home->name);
 	if (fixed) {
-		home->asking = true;
 		home_answered(home, fixed, true);
 		return;
 	}
-	home->asking = true;
 	home->ask.answered = on_routes;
-	dns_ask(home->worker->dns, &home->ask, home->name);
+	if (relay)
+		dns_ask_host(home->worker->dns, &home->ask, relay->host_name, (uint16_t)relay->port);
+	else
+		dns_ask(home->worker->dns, &home->ask, home->name);
 }
 
 static struct home *home_make(struct worker *worker, struct slice domain)
@@ -299,7 +326,7 @@ void home_changed(struct worker *worker, struct slice list)
 		home = home_make(worker, parts.domain);
 	home->used_ms = worker_now_ms(worker);
 	home_keep(home, list);
-	if (!home->routes || home->routes->expires_ms <= worker_now_ms(worker))
+	if (!home->routes || home->is_outdated || home->routes->expires_ms <= worker_now_ms(worker))
 		home_ask(home);
 	else if (home->grant != GRANT_RELEASING)
 		home_settle(home);
@@ -351,6 +378,12 @@ static void home_free(struct home *home)
 	free(home);
 }
 
+void homes_reload(struct worker *worker)
+{
+	MAP_EACH (node, &worker->homes)
+		MAP_OWNER(node, struct home, node)->is_outdated = true;
+}
+
 void homes_age(struct worker *worker, uint64_t now_ms)
 {
 	MAP_EACH (node, &worker->homes) {
@@ -372,10 +405,13 @@ void homes_free(struct worker *worker)
 
 struct routes *home_fixed_routes(const struct config *config, struct slice domain)
 {
+	const struct config_relay *relay = config_relay_of(config, domain);
 	const struct config_domain *section;
 
 	if (config->divert == DIVERT_ADDRESS)
 		return routes_fixed(domain, &config->divert_to, 1);
+	if (relay && relay->address.len)
+		return routes_fixed(relay->host_name, &relay->address, 1);
 	section = config_route(config, domain);
 	return section && section->nroutes ? routes_fixed(domain, section->routes, section->nroutes) : NULL;
 }

@@ -17,9 +17,12 @@ void home_changed(struct worker *worker, struct slice list);
 void home_renew(struct worker *worker, struct slice domain);
 /* Called by the owner when nothing of a released domain is left with it. */
 void home_released(struct worker *worker, struct slice domain);
+/* The worker has another configuration: what is known is asked for again, with the next mail. */
+void homes_reload(struct worker *worker);
 /* Forgets domains that have had no mail for long. */
 void homes_age(struct worker *worker, uint64_t now_ms);
 void homes_free(struct worker *worker);
 
-/* Routes as the configuration has them (route, divert), or NULL: ask the DNS. The caller gets one count. */
+/* Routes as the configuration has them (route, divert, a relay that is an address), or NULL: ask the DNS. The caller
+ * gets one count. */
 struct routes *home_fixed_routes(const struct config *config, struct slice domain);

@@ -35,9 +35,9 @@ const char *protection_meaning(enum protection protection)
 	return protections[protection].meaning;
 }
 
-static enum protection demand_of(const struct limits *limits)
+static enum protection demand_of(int tls)
 {
-	switch (limits->tls) {
+	switch (tls) {
 	case TLS_NONE: return PROTECTION_NONE;
 	case TLS_REQUIRED: return PROTECTION_ENCRYPTED;
 	case TLS_VERIFIED: return PROTECTION_VERIFIED;
@@ -48,7 +48,7 @@ static enum protection demand_of(const struct limits *limits)
 
 uint8_t protection_demanded(const struct limits *limits, const struct routes *routes)
 {
-	return (uint8_t)(demand_of(limits) | (routes->mx_signed ? PROTECTION_MX_SIGNED : 0));
+	return (uint8_t)(demand_of(limits->tls) | (routes->mx_signed ? PROTECTION_MX_SIGNED : 0));
 }
 
 bool protection_mx_is_signed(const struct domain *domain)
@@ -157,6 +157,11 @@ static const struct host_security *security_of(const struct conn *conn)
 bool protection_is_possible(const struct conn *conn)
 {
 	return target_of(conn->lane->site)->tls != TLS_DANE || protection_records(security_of(conn), 0);
+}
+
+bool protection_lets_log_in(const struct conn *conn)
+{
+	return protection_of(conn) >= demand_of(target_of(conn->lane->site)->tls);
 }
 
 enum session_tls protection_wished(const struct conn *conn)

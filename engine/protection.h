@@ -54,6 +54,8 @@ enum protection protection_had(const struct tls_peer *peer, const struct host_se
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384 dane", "... pkix", "... unverified" or "none". */
 void protection_describe(const struct tls_peer *peer, char text[PROTECTION_TEXT_MAX]);
 
+/* Whether the host at hand has proved what its relay demands, so that a password may be said. */
+bool protection_lets_log_in(const struct conn *conn);
 /* What a connection to this route is to try: for session_setup. */
 enum session_tls protection_wished(const struct conn *conn);
 /* STARTTLS was taken: the handshake with the host at hand begins. */

@@ -69,16 +69,19 @@ const struct config_site *site_key_configured(const struct config *config, struc
 	struct slice hosts[ROUTES_MAX];
 	unsigned n = best_hosts(routes, hosts);
 
+	if (config_relay_of(config, domain))
+		return NULL;
 	return config_site_of(config, domain, hosts, n);
 }
 
 /* How the name says which hosts are meant. */
-enum hosts_named { HOSTS_NAMED, HOSTS_OF_DNS, HOSTS_OF_CONFIGURATION };
+enum hosts_named { HOSTS_NAMED, HOSTS_OF_DNS, HOSTS_OF_CONFIGURATION, HOST_OF_RELAY };
 
 static enum hosts_named name_site(const struct config *config, struct slice domain, const struct routes *routes,
 				  struct outbuf *out)
 {
 	const struct config_site *site = site_key_configured(config, domain, routes);
+	const struct config_relay *relay = config_relay_of(config, domain);
 	const struct config_domain *fixed = config_route(config, domain);
 	bool is_fixed = fixed && fixed->nroutes;
 	char text[ADDRESS_TEXT_MAX];
@@ -91,6 +94,10 @@ static enum hosts_named name_site(const struct config *config, struct slice doma
 	if (routes->result != ROUTES_FOUND || routes->nroutes == 0) {
 		outbuf_printf(out, "unroutable %.*s", SLICE_ARG(domain));
 		return HOSTS_NAMED;
+	}
+	if (relay) {
+		outbuf_printf(out, "relay %.*s", SLICE_ARG(relay->name));
+		return HOST_OF_RELAY;
 	}
 	if (site)
 		outbuf_add(out, site->name);
@@ -121,6 +128,9 @@ size_t site_key_write(const struct config *config, struct slice domain, const st
 		outbuf_byte(out, ' ');
 	if (named == HOSTS_OF_DNS)
 		host_set(routes, out);
+	else if (named == HOST_OF_RELAY)
+		outbuf_printf(out, "%.*s:%u", SLICE_ARG(config_relay_of(config, domain)->host_name),
+			      config_relay_of(config, domain)->port);
 	for (unsigned i = 0; named == HOSTS_OF_CONFIGURATION && i < routes->nroutes; i++) {
 		if (i)
 			outbuf_byte(out, ',');

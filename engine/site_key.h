@@ -4,6 +4,7 @@
  *
  *     gmail.com, aspmx.l.google.com and others    "google aspmx.l.google.com,alt1.aspmx.l.google.com"
  *     a.example, mx.a.example alone               "a.example mx.a.example"
+ *     c.example, through the relay "ses"          "relay ses smtp.relay.example:587"
  *     b.example, mx.one.example, mx.two.example   "mx.one.example,mx.two.example" */
 #pragma once
 
@@ -11,10 +12,11 @@
 
 #include "dns/dns.h"
 
-/* The configured or built-in site that the domain, or its best MX hosts, belong to; NULL: none. */
+/* The configured or built-in site that the domain, or its best MX hosts, belong to; NULL: none, or it has a relay. */
 const struct config_site *site_key_configured(const struct config *config, struct slice domain,
 					      const struct routes *routes);
-/* The name: the configured site, the common organisational domain of the best MX hosts, or all their names. Appends. */
+/* The name: the relay, the configured site, the common organisational domain of the best MX hosts, or all their names.
+ * Appends. */
 void site_key_name(const struct config *config, struct slice domain, const struct routes *routes, struct outbuf *out);
 /* The key: the name, and behind it, if the name does not say them, all hosts. Appends; how many bytes of it are the
  * name. */

@@ -6,6 +6,7 @@
 #include "conn.h"
 #include "directory.h"
 #include "protection.h"
+#include "relay.h"
 #include "site_key.h"
 
 #include "base/check.h"
@@ -201,6 +202,7 @@ struct site *target_site(struct worker *worker, struct slice domain, struct rout
 	if (routes->result == ROUTES_FOUND)
 		directory_tell(worker, domain, spec.name);
 	target_refresh(worker, plan.target, &plan.limits, routes);
+	relay_settle(worker, site, config_relay_of(plan.config, domain));
 	outbuf_free(&key);
 	return site;
 }

@@ -14,7 +14,8 @@ struct target {
 	unsigned connect_s;
 	bool unroutable; /* routes say why mail cannot go; nothing is connected */
 	uint64_t answered_ms;
-	struct trust trust; /* in its hosts' certificates */
+	struct trust trust;		  /* in its hosts' certificates */
+	const struct config_relay *relay; /* NULL: it is none */
 };
 
 /* The site of a domain with these routes, in the scheduler, with its target up to date. Takes the count of routes. */

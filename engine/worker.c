@@ -288,6 +288,7 @@ static void on_order(struct message_to_ring *message)
 
 	if (order->config) {
 		worker->config = order->config;
+		homes_reload(worker);
 		target_reload(worker);
 	} else {
 		bool first = !worker->draining;

@@ -80,11 +80,30 @@ static void on_said(void *who, size_t n, int error)
 		session_lost(&d->session, error, now(d));
 }
 
+/* What there is, and whether it is what is demanded. */
+static bool is_protected(struct dialogue *d)
+{
+	const struct protection_setup *protection = &d->setup->protection;
+	const struct host_security *security =
+		routes_security(protection->routes, protection->routes->route[protection->route].host);
+	const struct tls_peer *peer = channel_peer(&d->channel);
+	enum protection demanded = protection->demands & PROTECTION_DEMAND;
+
+	if (demanded == PROTECTION_DANE && !(protection->demands & PROTECTION_MX_SIGNED))
+		return false;
+	protection_describe(peer, d->result->tls);
+	return protection_had(peer, security) >= demanded;
+}
+
+/* Before a relay hears who we are. */
 static void on_secured(void *who)
 {
 	struct dialogue *d = who;
 
-	session_secured(&d->session, now(d));
+	if (d->setup->relay && !is_protected(d))
+		session_insecure(&d->session, channel_peer(&d->channel)->why, now(d));
+	else
+		session_secured(&d->session, now(d));
 }
 
 static void on_insecure(void *who, const char *why)
@@ -114,6 +133,10 @@ static void begin(struct dialogue *d)
 		.tls = protection_wish(d->setup->protection.tls, routes_security(routes, routes->route[route].host)),
 	};
 
+	if (d->setup->relay) {
+		setup.login = (struct login){d->setup->relay->user, d->setup->relay->password};
+		setup.implicit_tls = d->setup->relay->implicit_tls;
+	}
 	d->deadline_ms = 0;
 	session_start(&d->session, &setup, ring_now_ms(d->setup->ring));
 	session_listen(&d->session, d->setup->line, d->setup->who);
@@ -163,21 +186,6 @@ static void secure(struct dialogue *d)
 		       &d->plain);
 }
 
-/* What there is, against what is demanded; without it not a word of the mail is said. */
-static bool suffices(struct dialogue *d)
-{
-	const struct protection_setup *protection = &d->setup->protection;
-	const struct host_security *security =
-		routes_security(protection->routes, protection->routes->route[protection->route].host);
-	const struct tls_peer *peer = channel_peer(&d->channel);
-	enum protection demanded = protection->demands & PROTECTION_DEMAND;
-
-	if (demanded == PROTECTION_DANE && !(protection->demands & PROTECTION_MX_SIGNED))
-		return false;
-	protection_describe(peer, d->result->tls);
-	return protection_had(peer, security) >= demanded;
-}
-
 /* The recipient has waited in vain. */
 static void refuse(struct dialogue *d)
 {
@@ -217,7 +225,7 @@ static void turn(struct dialogue *d)
 	if (session_wants_handshake(&d->session) && !channel_peer(&d->channel))
 		secure(d);
 	if (session_wants(&d->session) && !d->given && !d->over) {
-		if (suffices(d))
+		if (is_protected(d)) /* else not a word of the mail is said */
 			give(d);
 		else
 			refuse(d);

@@ -20,7 +20,8 @@ struct dialogue_setup {
 		int tls;	 /* enum tls_policy */
 		uint8_t demands; /* protection_demanded */
 	} protection;
-	struct message *message; /* NULL: the dialogue ends after RCPT */
+	const struct config_relay *relay; /* whose host it is; NULL: no relay's */
+	struct message *message;	  /* NULL: the dialogue ends after RCPT */
 	const struct merge *merge;
 	void (*line)(void *who, bool ours, struct slice line);
 	void *who;

@@ -69,6 +69,8 @@ static const char *origin_of(const struct resolved *resolved)
 
 	if (resolved->config->divert != DIVERT_NONE)
 		return "divert";
+	if (section && section->via)
+		return "relay";
 	if (section && section->nroutes)
 		return "route";
 	return resolved->routes->implicit ? "implicit" : "mx";
@@ -92,6 +94,30 @@ static void print_hosts(const struct resolved *resolved, struct outbuf *out)
 		outbuf_printf(out, "%-9s %.*s\n", origin_of(resolved), SLICE_ARG(list));
 	}
 	outbuf_free(&addresses);
+}
+
+static void print_relay(const struct resolved *resolved, struct outbuf *out)
+{
+	const struct config_relay *relay = config_relay_of(resolved->config, resolved->domain);
+
+	if (!relay)
+		return;
+	outbuf_printf(out, "relay     %.*s: %.*s port %u, TLS by %s, ", SLICE_ARG(relay->name),
+		      SLICE_ARG(relay->host_name), relay->port, relay->implicit_tls ? "the first byte" : "STARTTLS");
+	outbuf_printf(out, relay->user.len ? "we log in as %.*s\n" : "we do not log in%.*s\n", SLICE_ARG(relay->user));
+}
+
+static void print_relay_json(const struct resolved *resolved, struct outbuf *out)
+{
+	const struct config_relay *relay = config_relay_of(resolved->config, resolved->domain);
+
+	if (!relay)
+		return;
+	outbuf_json_text(out, "relay", relay->name);
+	outbuf_json_text(out, "relay_host", relay->host_name);
+	outbuf_json_number(out, "relay_port", relay->port);
+	outbuf_json_raw(out, "relay_implicit_tls", relay->implicit_tls ? SLICE("true") : SLICE("false"));
+	outbuf_json_text(out, "relay_user", relay->user);
 }
 
 static int tls_of(const struct resolved *resolved)
@@ -184,6 +210,7 @@ static void print_text(const struct resolved *resolved, struct outbuf *out)
 		      routes->reason[0] ? ", " : "", routes->reason);
 	if (resolved->config->divert == DIVERT_DISCARD)
 		outbuf_printf(out, "divert    everything is discarded: nothing is sent anywhere\n");
+	print_relay(resolved, out);
 	print_hosts(resolved, out);
 	print_protection(resolved, out);
 	outbuf_printf(out, "site      %.*s%s\n", SLICE_ARG(outbuf_slice(&resolved->site_name)),
@@ -281,6 +308,7 @@ static void print_json(const struct resolved *resolved, struct outbuf *out)
 	outbuf_json_text(out, "result", slice_of(routes_result_name(routes->result)));
 	outbuf_json_text(out, "reason", slice_of(routes->reason));
 	outbuf_json_text(out, "origin", slice_of(origin_of(resolved)));
+	print_relay_json(resolved, out);
 	outbuf_json_raw(out, "mx_signed", routes->mx_signed ? SLICE("true") : SLICE("false"));
 	print_hosts_json(resolved, out);
 	outbuf_json_text(out, "site", outbuf_slice(&resolved->site_name));

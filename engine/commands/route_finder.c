@@ -39,12 +39,16 @@ struct routes *route_finder_ask(struct route_finder *finder, struct slice domain
 {
 	unsigned long long end = console_now_ms() + PATIENCE_MS;
 	struct routes *fixed = home_fixed_routes(finder->config, domain);
+	const struct config_relay *relay = config_relay_of(finder->config, domain);
 
 	if (fixed)
 		return fixed;
 	finder->routes = NULL;
 	finder->ask.answered = on_routes;
-	dns_ask(finder->dns, &finder->ask, domain);
+	if (relay)
+		dns_ask_host(finder->dns, &finder->ask, relay->host_name, (uint16_t)relay->port);
+	else
+		dns_ask(finder->dns, &finder->ask, domain);
 	while (!finder->routes && console_now_ms() < end && ring_turn(finder->ring, TURN_MS) == 0)
 		;
 	if (!finder->routes) {

@@ -106,6 +106,7 @@ static struct dialogue_result talk(struct trial *trial, struct route_finder *fin
 		.recipient = mailbox_address(&trial->mailbox),
 		.tls = trial->tls,
 		.protection = {routes, route, limits.tls, protection_demanded(&limits, routes)},
+		.relay = config_relay_of(config, mailbox_domain(&trial->mailbox)),
 		.connect_s = (unsigned)limits.timeout_s[TIMEOUT_CONNECT],
 		.message = trial->message,
 		.merge = &merge,

@@ -122,6 +122,18 @@ static bool has_list(const struct world *world, unsigned worker)
 	return scheduler_list(world->workers[worker].scheduler, slice_of(world->list)) != NULL;
 }
 
+/* Whose route the domain has with that worker. */
+static unsigned route_of(const struct world *world, unsigned worker)
+{
+	struct domain *domain = scheduler_domain(world->workers[worker].scheduler, domain_of(world));
+	const struct address *address = &target_of(domain->site)->routes->route[0].address;
+
+	for (unsigned i = 0; i < ADDRESSES; i++)
+		if (address_is_equal(address, &config_route(world->configs[i], domain_of(world))->routes[0]))
+			return i;
+	return ADDRESSES;
+}
+
 static void a_domain_is_granted_to_its_sites_owner(void **state)
 {
 	struct world *world = *state;
@@ -185,6 +197,21 @@ static void it_is_granted_anew_when_nothing_of_it_is_left(void **state)
 	assert_true(has_list(world, 0));
 }
 
+/* What was found out before is not granted by another configuration, though it would be good for long. */
+static void another_configuration_is_asked_before_the_next_grant(void **state)
+{
+	struct world *world = *state;
+
+	lead_to(world, 1);
+	changed(world);
+	lead_to(world, 0);
+	changed(world);
+	assert_int_equal(route_of(world, 1), 1);
+	homes_reload(&world->workers[0]);
+	changed(world);
+	assert_int_equal(route_of(world, 1), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +219,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(it_moves_when_two_answers_in_a_row_lead_elsewhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_does_not_flutter, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_is_granted_anew_when_nothing_of_it_is_left, setup, teardown),
+		cmocka_unit_test_setup_teardown(another_configuration_is_asked_before_the_next_grant, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,12 +102,27 @@ static void routes_of_the_configuration_are_their_addresses(void **state)
 	config_free(config);
 }
 
+/* Whatever hosts it has now: another host or port in the configuration is another site, and not the old one's
+ * connections. */
+static void a_relay_is_its_host(void **state)
+{
+	struct config *config = accepted("relay \"ses\" { host = \"smtp.relay.example\" }\n"
+					 "site \"big\" { domains = { a.test } }\n"
+					 "domain \"*\" { relay = \"ses\" }\n");
+
+	(void)state;
+	expect(config, "a.test", "0 smtp.relay.example", "relay ses", " smtp.relay.example:587");
+	expect(config, "b.test", "0 old.relay.example", "relay ses", " smtp.relay.example:587");
+	config_free(config);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hosts_of_one_name_are_told_apart),
 		cmocka_unit_test(a_stranger_is_not_the_provider_whose_host_he_names),
 		cmocka_unit_test(routes_of_the_configuration_are_their_addresses),
+		cmocka_unit_test(a_relay_is_its_host),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,99 @@
+/* Who it is comes before who we are: where a certificate is demanded and there is none for the relay's name, the
+ * session ends at the handshake. To wait with that until MAIL, as for other sites, would be to tell a stranger the
+ * password. */
+#include "relay.h"
+
+#include "event.h"
+#include "protection.h"
+#include "target.h"
+
+#include "base/log.h"
+#include "queue/notes.h"
+
+enum { REST_MS = 5 * 60 * 1000 };
+
+static const struct config_relay *relay_of(const struct conn *conn)
+{
+	return target_of(conn->lane->site)->relay;
+}
+
+static bool is_same_login(const struct config_relay *a, const struct config_relay *b)
+{
+	return slice_is(a->user, b->user) && slice_is(a->password, b->password);
+}
+
+void relay_settle(struct worker *worker, struct site *site, const struct config_relay *relay)
+{
+	struct target *target = target_of(site);
+	const struct config_relay *before = target->relay;
+
+	target->relay = relay;
+	if (!before || !relay || is_same_login(before, relay))
+		return;
+	for (unsigned i = 0; i < site->nlanes; i++) {
+		site->lanes[i]->rest_until_ms = 0;
+		scheduler_look(worker->scheduler, site->lanes[i]);
+	}
+}
+
+void relay_set_up(const struct conn *conn, struct session_setup *setup)
+{
+	const struct config_relay *relay = relay_of(conn);
+
+	if (!relay)
+		return;
+	setup->login = (struct login){relay->user, relay->password};
+	setup->implicit_tls = relay->implicit_tls;
+	if (relay->implicit_tls)
+		setup->tls = SESSION_TLS_MUST;
+}
+
+const char *relay_distrusts(const struct conn *conn)
+{
+	const struct tls_peer *peer = channel_peer(&conn->channel);
+
+	if (!relay_of(conn) || protection_lets_log_in(conn))
+		return NULL;
+	return peer->why[0] ? peer->why : "its certificate is vouched for by other means than are demanded";
+}
+
+static void tell(const struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+	struct outbuf text = {0}, data = {0};
+
+	outbuf_printf(
+		&text,
+		"the relay %.*s does not let us in as %.*s (%.*s); its mail waits; see its user and password-file, "
+		"then reload",
+		SLICE_ARG(relay_of(conn)->name), SLICE_ARG(relay_of(conn)->user),
+		SLICE_ARG(slice_head(conn->failure.text, 200)));
+	log_warning("%s", LOG_TEXT(outbuf_slice(&text)));
+	event_begin(&data, worker);
+	outbuf_json_text(&data, "alarm", SLICE("relay-login"));
+	outbuf_json_text(&data, "site", conn->lane->site->name);
+	outbuf_json_text(&data, "category", slice_of(category_name(conn->failure.verdict.category)));
+	outbuf_json_text(&data, "mx", conn_mx(conn));
+	outbuf_json_text(&data, "text", outbuf_slice(&text));
+	outbuf_byte(&data, '}');
+	notes_event(queue_notes(worker->queue), SLICE("alarm"), outbuf_slice(&data));
+	outbuf_free(&text);
+	outbuf_free(&data);
+}
+
+bool relay_rests(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+	struct site *site = conn->lane->site;
+	struct report report = {.kind = REPORT_REST, .delay_ms = REST_MS, .why = conn->failure.text};
+	const char *rule = conn->failure.verdict.rule;
+	uint64_t now_ms = worker_now_ms(worker);
+
+	if (!relay_of(conn) || !rule || !slice_is(slice_of(rule), SLICE(SESSION_LOGIN_REFUSED)))
+		return false;
+	if (!lane_is_resting(conn->lane, now_ms)) /* others were on their way, too */
+		tell(conn);
+	for (unsigned i = 0; i < site->nlanes; i++)
+		scheduler_report(worker->scheduler, site->lanes[i], &report, now_ms);
+	return true;
+}
