@@ -53,7 +53,7 @@ struct row {
 
 enum {
 	SEND_MAX = 65536,     /* a body above this goes in pieces, and its end by itself */
-	HANDSHAKE_MS = 60000, /* patience for TLS to be there after 220 */
+	HANDSHAKE_MS = 60000, /* patience at most for TLS to be there after 220 */
 	SLOWER_MS = 10000,    /* after a receiver said slower, nothing rides behind for so long */
 	PENDING_MAX = 262144  /* bytes heard before their turn */
 };

@@ -64,6 +64,14 @@ void dialogue_pop(struct session *session)
 	session->nowed--;
 }
 
+/* A handshake is the host's second word of welcome: who is short with its EHLO is as short with that. */
+static uint64_t handshake_ms(const struct session *session)
+{
+	uint64_t patience_ms = session->setup.limits->ehlo_s * 1000ull;
+
+	return patience_ms < HANDSHAKE_MS ? patience_ms : HANDSHAKE_MS;
+}
+
 /* One deadline for a whole reply: bytes of it do not move it (RFC 5321 4.5.3.2, REQUIREMENTS TMO-9). While a send is
  * under way its own progress is what is waited for. */
 void dialogue_set_deadline(struct session *session)
@@ -71,7 +79,7 @@ void dialogue_set_deadline(struct session *session)
 	const char *limits = (const char *)session->setup.limits;
 
 	session->clock_unsure = false;
-	session->deadline_ms = session->shaking ? session->now_ms + HANDSHAKE_MS : 0;
+	session->deadline_ms = session->shaking ? session->now_ms + handshake_ms(session) : 0;
 	if (session->nowed > 0) {
 		size_t patience = dialogue_row(dialogue_front(session)->step)->patience;
 

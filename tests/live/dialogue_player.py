@@ -14,8 +14,10 @@ import pathlib
 import re
 import select
 import socket
+import ssl
 import threading
 
+from dialogue_tls import ALERT, HANDSHAKE, Secured, is_record
 from redis_client import ROOT
 
 PEOPLE = ("ann", "bob", "cat", "dan", "eve", "fay", "gus", "hal")
@@ -30,7 +32,8 @@ LINE = b"One line of sixty octets, and so on to the end of the mail.\r\n"
 HEADER = (b"From: a@play.test\r\nTo: b@play.test\r\nDate: Tue, 24 Nov 2026 08:00:00 +0000\r\n"
           b"Message-ID: <1@play.test>\r\nSubject: %s\r\n\r\n")  # what the engine would add is there
 SHORT_OCTETS = 60000  # what goes in one send, and is more than small buffers take
-EVERYTHING = b"250-mx.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 CHUNKING\r\n"
+EVERYTHING = b"250-mx.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n%b250 CHUNKING\r\n"
+IN_CLEAR = b"250 2.1.0 whoever says this has no key\r\n"
 
 
 class Part:
@@ -59,6 +62,7 @@ class Letter:
                 self.parts[-1].about[who] = what
         self.unknown = [word for word in self.given if not KNOWN.fullmatch(word)]
         self.host = self.parts[-1].about.get("host")
+        self.falls_back = "TLS if offered" in self.given and self.parts[-1].about.get("ends") == "insecure"
         self.stops_reading = any(step == "(reads no more)" for part in self.parts for step in part.steps)
 
     def count(self, word):
@@ -155,7 +159,8 @@ class Gone(Exception):
 class Player(threading.Thread):
     """One letter's server. Connections beyond the script meet a server that takes everything.
 
-    pipelined: PIPELINING is added to the reply to EHLO; RCPT and DATA that ride behind a refusal get 503."""
+    pipelined: PIPELINING is added to the reply to EHLO; RCPT and DATA that ride behind a refusal get 503. Where there is
+    TLS, it is then that of before, 1.2."""
 
     def __init__(self, letter, letters, pipelined=False):
         super().__init__(daemon=True)
@@ -188,14 +193,22 @@ class Player(threading.Thread):
         self.socket.settimeout(15)
         self.buffer, self.verb, self.who = b"", "", None
         self.mail_refused, self.accepted, self.octets_due = False, 0, None
-        self.unheard, self.in_turns, self.mid_body = 0, True, False
+        self.unheard, self.in_turns, self.mid_body, self.shaking = 0, True, False, False
         try:
             talk(*what)
+        except ssl.SSLError as error:
+            self.is_wrong("its TLS is wrong: %s" % error)
         except (OSError, Gone):
             pass
         finally:
             self.socket.close()
         self.act.heard += not self.unheard and talk == self.play
+
+    def protection(self, act):
+        """How the event of what is delivered must begin to say what TLS there was."""
+        if "(TLS begins)" not in act.letter.parts[0].steps:
+            return "none"
+        return "TLSv1.2 " if self.pipelined else "TLSv1.3 "
 
     # ---- what the client says
 
@@ -278,9 +291,10 @@ class Player(threading.Thread):
             raise Gone()  # what was to be found out is; the letter itself comes next
 
     def until_gone(self, quiet=False):
-        """Reads on, so that the kernel does not reset the connection. quiet: nothing is due."""
+        """Reads on, so that the kernel does not reset the connection. quiet: nothing is due, but TLS may say why it ends.
+        """
         while True:
-            if quiet and self.buffer:
+            if quiet and self.buffer and not is_record(self.buffer, ALERT):
                 self.is_wrong("nothing was due, it said %r" % self.buffer[:60])
                 quiet = False
             self.buffer = b""
@@ -293,7 +307,7 @@ class Player(threading.Thread):
     # ---- what the server says
 
     def say(self, packet):
-        if not self.pipelined and not self.mid_body:
+        if (not self.pipelined and not self.mid_body) or self.verb == "STARTTLS":
             self.waits()
         if self.verb == "EHLO":
             offered = [line[4:].upper() for line in b"".join(packet).splitlines()[1:]]
@@ -304,6 +318,7 @@ class Player(threading.Thread):
         good = packet[0].startswith(b"2")
         self.mail_refused |= self.verb == "MAIL" and not good
         self.accepted += self.verb == "RCPT" and good
+        self.shaking = self.verb == "STARTTLS" and packet[0].startswith(b"220")
         self.verb = ""
         self.socket.sendall(b"".join(packet))
 
@@ -321,7 +336,11 @@ class Player(threading.Thread):
             if step[:3] == "C: ":
                 self.hear(step[3:])
                 self.unheard -= 1
-            elif step == "(end)" or step.startswith("(silent"):
+            elif step == "(end)":
+                break
+            elif step.startswith("(silent"):
+                if self.shaking:
+                    self.hear_handshake()
                 break
             elif step == "(reads no more)":
                 quiet = None
@@ -349,13 +368,35 @@ class Player(threading.Thread):
 
     def act_out(self, step):
         if step == "(closes)":
+            if isinstance(self.socket, Secured):
+                self.leave_tls()
             self.socket.shutdown(socket.SHUT_WR)
             self.until_gone()
+        elif step == "(TLS begins)":
+            self.socket = Secured(self.socket, newest=not self.pipelined)
+        elif step.startswith("(TLS fails)"):
+            self.hear_handshake()
+            self.socket.sendall(b"this is no handshake, and never will be one\r\n")
         elif step == "(resets)":
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             raise Gone()
         elif step.startswith("(drips"):
             self.drip(step.split(") ", 1)[1].encode())
+
+    def leave_tls(self):
+        """What comes behind the end of TLS is in clear, and nothing may come of it. It closes, or gets a packet more."""
+        self.socket = self.socket.leave()
+        self.said(0.1)
+        self.socket.sendall(IN_CLEAR)
+        self.socket.shutdown(socket.SHUT_WR)
+        self.until_gone(quiet=True)
+
+    def hear_handshake(self):
+        """Its beginning, which is one record."""
+        self.more()
+        if not is_record(self.buffer, HANDSHAKE):
+            self.is_wrong("a handshake was due, it said %r" % self.buffer[:60])
+        self.buffer = b""
 
     def drip(self, text):
         for byte in text:
@@ -378,4 +419,5 @@ class Player(threading.Thread):
             if verb == "DATA":
                 self.socket.sendall(b"354 go\r\n")
                 self.dotted()
-            self.socket.sendall(EVERYTHING if verb == "EHLO" else b"250 2.0.0 ok\r\n")
+            offered = EVERYTHING % (b"250-STARTTLS\r\n" if self.letter.falls_back else b"")
+            self.socket.sendall(offered if verb == "EHLO" else b"250 2.0.0 ok\r\n")

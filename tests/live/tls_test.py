@@ -223,7 +223,7 @@ def run(folder):
     with RedisServer() as server:
         conf = CONF % (folder, server.path)
         silent = Server("silent")
-        conf += 'domain "silent.test" { route = { "[127.0.0.1]:%d" } }\n' % silent.port
+        conf += 'domain "silent.test" { route = { "[127.0.0.1]:%d" }  timeout-ehlo = "60s" }\n' % silent.port
         conf += 'domain "turning.test" { route = { "[127.0.0.1]:%d" }  messages-per-connection = 1 }\n' % turner.port
         for name, policy, receiver, _, _ in all_cases:
             conf += 'domain "%s.test" { route = { "[127.0.0.1]:%d" }  tls = "%s" }\n' % (name, receiver.port, policy)
