@@ -10,19 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-char *outbuf_room(struct outbuf *out, size_t n)
+void outbuf_grow(struct outbuf *out, size_t n)
 {
-	if (out->size - out->len < n) {
-		size_t size = out->size ? out->size : 128;
+	size_t size = out->size ? out->size : 128;
 
-		CHECK(n <= SIZE_MAX / 4 && out->len <= SIZE_MAX / 4);
-		while (size - out->len < n)
-			size *= 2;
-		out->ptr = realloc(out->ptr, size);
-		CHECK(out->ptr != NULL);
-		out->size = size;
-	}
-	return out->ptr + out->len;
+	CHECK(n <= SIZE_MAX / 4 && out->len <= SIZE_MAX / 4);
+	while (size - out->len < n)
+		size *= 2;
+	out->ptr = realloc(out->ptr, size);
+	CHECK(out->ptr != NULL);
+	out->size = size;
 }
 
 void outbuf_add(struct outbuf *out, struct slice bytes)
@@ -99,14 +96,22 @@ static void json_escape(struct outbuf *out, unsigned char c)
 	outbuf_byte(out, hex[c & 15]);
 }
 
+/* ASCII that a JSON string has as it is. */
+static const bool plain_in_json[256] = {
+	[' ' ... '!'] = true,
+	['#' ... '['] = true,
+	[']' ... '~'] = true,
+};
+
 void outbuf_json_string(struct outbuf *out, struct slice text)
 {
 	size_t plain = 0;
 
+	outbuf_room(out, text.len + 2);
 	outbuf_byte(out, '"');
 	for (size_t i = 0; i < text.len;) {
 		unsigned char c = (unsigned char)text.ptr[i];
-		size_t width = c < 0x80 ? (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) : utf8_width(slice_skip(text, i));
+		size_t width = plain_in_json[c] ? 1 : c < 0x80 ? 0 : utf8_width(slice_skip(text, i));
 
 		if (width) {
 			i += width;
@@ -122,11 +127,17 @@ void outbuf_json_string(struct outbuf *out, struct slice text)
 
 static void json_name(struct outbuf *out, const char *name)
 {
-	if (out->len && out->ptr[out->len - 1] != '{')
-		outbuf_byte(out, ',');
-	outbuf_byte(out, '"');
-	outbuf_add(out, slice_of(name));
-	outbuf_add(out, SLICE("\":"));
+	size_t len = strlen(name);
+	char *at = outbuf_room(out, len + 4), *begin = at;
+
+	if (out->len && at[-1] != '{')
+		*at++ = ',';
+	*at++ = '"';
+	memcpy(at, name, len);
+	at += len;
+	*at++ = '"';
+	*at++ = ':';
+	out->len += (size_t)(at - begin);
 }
 
 void outbuf_json_text(struct outbuf *out, const char *name, struct slice text)

@@ -21,8 +21,15 @@ void outbuf_byte(struct outbuf *out, char c);
 void outbuf_printf(struct outbuf *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The decimal digits of n: the hot path does without printf. */
 void outbuf_number(struct outbuf *out, uint64_t n);
+/* For outbuf_room: there is less room than n. */
+void outbuf_grow(struct outbuf *out, size_t n);
 /* Room for n bytes, its address; the caller writes them and adds to len. */
-char *outbuf_room(struct outbuf *out, size_t n);
+static inline char *outbuf_room(struct outbuf *out, size_t n)
+{
+	if (out->size - out->len < n)
+		outbuf_grow(out, n);
+	return out->ptr + out->len;
+}
 static inline struct slice outbuf_slice(const struct outbuf *out)
 {
 	return (struct slice){out->ptr, out->len};

@@ -24,6 +24,12 @@ static bool value_check(struct slice name, struct slice value, struct mail_error
 	return header_text_check(value, who, error);
 }
 
+/* What a URI cannot have (RFC 3986 2). */
+static const bool escaped_in_uri[256] = {
+	[0 ... ' '] = true, ['"'] = true, ['<'] = true, ['>'] = true, ['\\'] = true,	     ['^'] = true,
+	['`'] = true,	    ['{'] = true, ['|'] = true, ['}'] = true, [0x7f ... 255] = true,
+};
+
 static bool add_to_uris(struct outbuf *out, const struct party_place *state, struct slice name, struct slice value,
 			struct mail_error *error)
 {
@@ -32,18 +38,18 @@ static bool add_to_uris(struct outbuf *out, const struct party_place *state, str
 	if (!state->angle)
 		return refuse(name, "would stand outside of < and >; write <{{name}}>", error);
 
-	for (size_t i = 0, begin = 0; i <= value.len; i++) {
-		unsigned char c = i < value.len ? (unsigned char)value.ptr[i] : ' ';
+	while (value.len) {
+		size_t n = 0;
 
-		if (c > ' ' && c < 0x7f && !strchr("<>\"\\^`{|}", c))
-			continue;
-		outbuf_add(out, slice_skip(slice_head(value, i), begin));
-		begin = i + 1;
-		if (i == value.len)
+		while (n < value.len && !escaped_in_uri[(unsigned char)value.ptr[n]])
+			n++;
+		outbuf_add(out, slice_head(value, n));
+		if (n == value.len)
 			break;
 		outbuf_byte(out, '%');
-		outbuf_byte(out, hex[c >> 4]);
-		outbuf_byte(out, hex[c & 15]);
+		outbuf_byte(out, hex[(unsigned char)value.ptr[n] >> 4]);
+		outbuf_byte(out, hex[(unsigned char)value.ptr[n] & 15]);
+		value = slice_skip(value, n + 1);
 	}
 	return true;
 }
@@ -130,6 +136,7 @@ bool fill(struct outbuf *out, struct slice text, enum header_kind kind, struct v
 	struct template template = template_of(text);
 	struct template_piece piece;
 	struct party_place state = {0};
+	bool has_places = kind == HEADER_PARTIES || kind == HEADER_URIS;
 	enum template_kind found;
 
 	while ((found = template_next(&template, &piece, error)) != TEMPLATE_END) {
@@ -138,7 +145,7 @@ bool fill(struct outbuf *out, struct slice text, enum header_kind kind, struct v
 		if (found == TEMPLATE_BAD)
 			return false;
 		if (found == TEMPLATE_TEXT) {
-			for (size_t i = 0; i < piece.text.len; i++)
+			for (size_t i = 0; has_places && i < piece.text.len; i++)
 				party_step(&state, piece.text.ptr[i]);
 			outbuf_add(out, piece.text);
 			continue;

@@ -56,15 +56,15 @@ static bool is_blank(char c)
 
 bool fold_next(struct slice *text, struct slice *blanks, struct slice *word)
 {
-	size_t n = 0, m;
+	size_t n = 0;
 
 	while (n < text->len && is_blank(text->ptr[n]))
 		n++;
-	for (m = n; m < text->len && !is_blank(text->ptr[m]);)
-		m++;
 	*blanks = slice_head(*text, n);
-	*word = slice_skip(slice_head(*text, m), n);
-	*text = slice_skip(*text, m);
+	*word = slice_skip(*text, n);
+	*word = slice_head(*word, slice_find(*word, ' '));
+	*word = slice_head(*word, slice_find(*word, '\t'));
+	*text = slice_skip(*text, n + word->len);
 	return word->len > 0;
 }
 
@@ -72,6 +72,11 @@ void fold_words(struct fold *fold, struct slice text)
 {
 	struct slice blanks, word;
 
+	if (text.len && fold->column + 1 + text.len <= FOLD_AT && !is_blank(text.ptr[0]) &&
+	    !is_blank(text.ptr[text.len - 1])) { /* mostly: nothing will be folded */
+		fold_word(fold, SLICE(" "), text);
+		return;
+	}
 	while (fold_next(&text, &blanks, &word))
 		fold_word(fold, blanks.len ? blanks : SLICE(" "), word);
 }

@@ -10,6 +10,7 @@
 
 #include "base/utf8.h"
 
+#include <stdint.h>
 #include <string.h>
 
 enum { NAME_MAX_BYTES = 255 /* what a pack can hold */ };
@@ -91,12 +92,28 @@ bool header_name_check(struct slice name, struct mail_error *error)
 	return true;
 }
 
-/* The usual value: printable ASCII and nothing else. */
+#define EACH_BYTE(byte) ((byte)*0x0101010101010101u)
+
+/* The high bit of each byte that is below ' ' or above '~'. */
+static uint64_t unprintable(uint64_t bytes)
+{
+	uint64_t below = ~((bytes | EACH_BYTE(0x80)) - EACH_BYTE(0x20)); /* no borrow crosses a byte */
+	uint64_t del = ((bytes & EACH_BYTE(0x7f)) + EACH_BYTE(1));	 /* 0x7f alone reaches the high bit */
+
+	return (below | del | bytes) & EACH_BYTE(0x80);
+}
+
+/* The usual value: printable ASCII and nothing else; eight bytes at a time. */
 static bool is_plain(struct slice text)
 {
-	unsigned odd = 0;
+	uint64_t bytes, odd = 0;
+	size_t i = 0;
 
-	for (size_t i = 0; i < text.len; i++)
+	for (; i + sizeof(bytes) <= text.len; i += sizeof(bytes)) {
+		memcpy(&bytes, text.ptr + i, sizeof(bytes));
+		odd |= unprintable(bytes);
+	}
+	for (; i < text.len; i++)
 		odd |= (unsigned char)(text.ptr[i] - ' ') >= 0x7f - ' ';
 	return !odd;
 }

@@ -4,6 +4,8 @@
  * was that of mailboxes in one file. */
 #include "mail/quoted.h"
 
+#include <string.h>
+
 enum { PIECE = 1024, WIDEST = 6 /* "=XX" after a soft break */ };
 
 static bool is_line_end(char c)
@@ -15,6 +17,16 @@ static bool is_line_end(char c)
 static bool is_graphic(char c)
 {
 	return c > ' ' && c < 0x7f && c != '=';
+}
+
+/* How many bytes in front stand for themselves, at most so many. */
+static size_t graphic_run(struct slice text, size_t most)
+{
+	size_t n = 0;
+
+	while (n < text.len && n < most && is_graphic(text.ptr[n]))
+		n++;
+	return n;
 }
 
 static bool is_plain(struct slice text, size_t i)
@@ -40,14 +52,18 @@ static char *write_escaped(char *at, unsigned char c)
 static char *write_piece(char *at, struct slice text, size_t from, size_t to, size_t *column)
 {
 	for (size_t i = from; i < to; i++) {
+		/* The common case, short: most of a text is words. */
+		size_t room = *column < QUOTED_LINE_MAX - 1 ? QUOTED_LINE_MAX - 1 - *column : 0;
+		size_t word = graphic_run(slice_skip(slice_head(text, to), i), room);
+
+		memcpy(at, text.ptr + i, word);
+		at += word;
+		*column += word;
+		i += word;
+		if (i == to)
+			break;
 		char c = text.ptr[i];
 
-		/* The common case, short: most of a text is words. */
-		if (is_graphic(c) && *column < QUOTED_LINE_MAX - 1) {
-			*at++ = c;
-			++*column;
-			continue;
-		}
 		if (is_line_end(c)) {
 			if (c == '\n' && i > 0 && text.ptr[i - 1] == '\r')
 				continue;

@@ -47,12 +47,15 @@ static void put(struct render *r, struct slice bytes)
 	add_span(r, NULL, at, bytes.len);
 }
 
-/* Most values have no dot at all. */
+/* Most values have no dot at all, or few. */
 static bool has_dot_line(struct slice text, size_t column)
 {
-	if (slice_find(text, '.') == text.len)
-		return false;
-	return (column == 0 && text.ptr[0] == '.') || memmem(text.ptr, text.len, "\n.", 2);
+	for (size_t at = slice_find(text, '.'); at < text.len;) {
+		if (at ? text.ptr[at - 1] == '\n' : column == 0)
+			return true;
+		at += 1 + slice_find(slice_skip(text, at + 1), '.');
+	}
+	return false;
 }
 
 /* Scratch bytes from begin to their end have been written: they go out. column is where they began. */

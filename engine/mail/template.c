@@ -19,9 +19,19 @@ static size_t find_text(struct slice s, struct slice what)
 	return found ? (size_t)(found - s.ptr) : s.len;
 }
 
+/* "{{" is looked for in every header of every recipient: its first brace is found sooner than both. */
+static size_t find_tag(struct slice text)
+{
+	size_t at = slice_find(text, '{');
+
+	while (at + 1 < text.len && text.ptr[at + 1] != '{')
+		at += 1 + slice_find(slice_skip(text, at + 1), '{');
+	return at + 1 < text.len ? at : text.len;
+}
+
 bool template_has_tags(struct slice text)
 {
-	return find_text(text, SLICE("{{")) < text.len;
+	return find_tag(text) < text.len;
 }
 
 void place_advance(struct place *place, struct slice text)
@@ -184,7 +194,7 @@ static struct slice text_before(struct template *template, size_t n)
 enum template_kind template_next(struct template *template, struct template_piece *piece, struct mail_error *error)
 {
 	while (template->rest.len) {
-		size_t n = find_text(template->rest, SLICE("{{"));
+		size_t n = find_tag(template->rest);
 
 		if (n) {
 			struct slice text = text_before(template, n);
