@@ -9,15 +9,15 @@
 
 enum { COMMAND_MAX = 512 }; /* RFC 5321 4.5.3.1.4 */
 
-/* No mail on this connection, and perhaps on none: QUIT, and this is why. */
+/* No mail on this connection, and perhaps on none: QUIT, and this is why. Words about a bad user are about us and no
+ * recipient. */
 static void refuse(struct session *session, struct outcome outcome)
 {
 	outcome.verdict.action = ACTION_LATER;
 	outcome.verdict.scope = SCOPE_SITE;
 	outcome.verdict.rule = SESSION_LOGIN_REFUSED;
 	outcome.verdict.suppress = false;
-	if (!outcome.verdict.category)
-		outcome.verdict.category = CATEGORY_RELAY_DENIED;
+	outcome.verdict.category = CATEGORY_RELAY_DENIED;
 	dialogue_keep_outcome(session, &outcome);
 	session->end = SESSION_REFUSED;
 	session->next = STEP_QUIT;
