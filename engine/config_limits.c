@@ -77,9 +77,11 @@ static void explain(const struct config_key *key, const struct limits *limits, c
 	config_value_print(key, limits, why);
 	if (place)
 		outbuf_printf(why, ": %.*s:%u %s", SLICE_ARG(place->file), place->line, seat->kind);
+	else if (seat->limits->places && seat->title.len)
+		outbuf_printf(why, ": built-in of %s", seat->kind);
 	else
 		outbuf_printf(why, ": built-in%s%.*s", seat->title.len ? ": " : "", SLICE_ARG(seat->title));
-	if (place && seat->title.len)
+	if (seat->limits->places && seat->title.len)
 		outbuf_printf(why, " \"%.*s\"", SLICE_ARG(seat->title));
 	if (place && seat->inner.len)
 		outbuf_printf(why, " source \"%.*s\"", SLICE_ARG(seat->inner));

@@ -140,7 +140,10 @@ static void print_protection(const struct resolved *resolved, struct outbuf *out
 		if (security->kind == SECURITY_TLSA)
 			outbuf_printf(out, " of %.*s, %u, of them usable %u", SLICE_ARG(security->base),
 				      security->nrecords, protection_records(security, 0));
-		outbuf_printf(out, "; %s)\n", routes->mx_signed ? "MX signed" : "MX not signed");
+		outbuf_printf(out, "; %s)\n",
+			      config_relay_of(resolved->config, resolved->domain) ? "named in the configuration"
+			      : routes->mx_signed				  ? "MX signed"
+										  : "MX not signed");
 	}
 }
 

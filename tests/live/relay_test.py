@@ -49,7 +49,7 @@ class Relay:
 
     def __init__(self, certificate=None, auth="PLAIN LOGIN", clear="", implicit=False, says=None):
         self.auth, self.clear, self.implicit, self.says = auth, clear, implicit, says
-        self.heard, self.connections, self.context = [], 0, None
+        self.heard, self.certificate, self.context = [], certificate, None
         if certificate:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(*certificate)
@@ -60,7 +60,6 @@ class Relay:
     def accept(self):
         while True:
             connection, _ = self.listener.accept()
-            self.connections += 1
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 
     def serve(self, connection):
@@ -272,6 +271,23 @@ def rest(world):
     world.check("the right password after a reload", "" if world.wait(done) else "found %s" % world.events())
 
 
+def move(world):
+    """A relay has another host and another password in the configuration: the old host does not hear that one."""
+    old, conf = world.cases[0].relay, world.folder / "hikyaku.conf"
+    new = Relay(old.certificate)
+    heard, words = len(old.heard), conf.read_text()
+    conf.write_text(words.replace("good.relay.test:%d" % old.port, "login.relay.test:%d" % new.port))
+    world.engine.send_signal(signal.SIGHUP)
+    told = lambda: (world.folder / "engine.log").read_text().count("the configuration was read again") == 2
+    world.check("it reads the configuration again", "" if world.wait(told) else "it did not")
+    world.submit("moved", "good")
+    world.wait(lambda: "moved" in world.events())
+    late = [line for line in old.heard[heard:] if line != "tls QUIT"]
+    good = world.events().get("moved", ("nothing",))[0] == "delivered" and "AUTH" in new.verbs() and not late
+    world.check("a relay that moved", "" if good else "%s; the old host heard %s, the new one %s" % (
+        world.events().get("moved"), late, new.heard))
+
+
 def show(world):
     """What people are shown, and that nobody is shown a password."""
     shown = world.run("try", "a@good.test")
@@ -283,7 +299,7 @@ def show(world):
     world.check("try says no password to a stranger", told if "AUTH" in told or "mismatch" not in told else "")
     shown += told + world.run("resolve", "good.test")
     for words in ("relay     good: good.relay.test port", "we log in as " + USER, "site      relay good",
-                  "TLS with a certificate for its name"):
+                  "TLS with a certificate for its name", 'built-in of relay "good"'):
         world.check("resolve shows " + words, "" if words in shown else shown)
     shown += json.dumps(world.redis("XRANGE", "hikyaku:{0}:events", "-", "+"), default=lambda text: text.decode("latin-1"))
     shown += world.run("check") + world.run("status") + (world.folder / "engine.log").read_text()
@@ -300,6 +316,7 @@ def main():
                 deliver(world)
                 rest(world)
                 show(world)
+                move(world)
             finally:
                 world.stop()
             if world.engine.returncode:
