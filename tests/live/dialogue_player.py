@@ -23,7 +23,7 @@ from redis_client import ROOT
 PEOPLE = ("ann", "bob", "cat", "dan", "eve", "fay", "gus", "hal")
 FOUND_OUT_BY = {"window 8": "G08", "always RSET": "I04", "no pipelining": "I11"}
 KNOWN = re.compile(r"as written|in one piece|not in turns|8-bit|utf8|dots|no last line end|bare line ends|folded lines|"
-                   r"window 8|always RSET|no pipelining|at most 1|TLS (if offered|required)|"
+                   r"window 8|always RSET|no pipelining|at most 1|TLS (if offered|required)|login|"
                    r"\d+ (recipients|messages|octets)|address \S+|probe \S+")
 BODIES = {"dots": b".\r\n..\r\n.x\r\n\r\n.\r\nend\r\n.\r\n", "no last line end": b"the last line",
           "bare line ends": b"a\n.\nb\n.\r\nc\r.\rd\r.\r\ne\r\n.\nQUIT\r", "8-bit": b"caf\xe9\r\n"}

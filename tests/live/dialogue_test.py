@@ -41,7 +41,15 @@ domain "*" { connections = 1  timeout-connect = "3s"  timeout-greeting = "3s"  t
 """
 
 
-def domain_conf(player):
+def relay_conf(player, folder):
+    """Its host is an address, which no certificate names."""
+    return ('relay "%s" { host = "%s"  tls = "required"  user = "ma.sender"  password-file = "%s/password" }\n'
+            'domain "%s" { relay = "%s" }\n' % (player.domain, player.hosts[0], folder, player.domain, player.domain))
+
+
+def domain_conf(player, folder):
+    if "login" in player.letter.given:
+        return relay_conf(player, folder)
     limits = [LIMITS[given] for given in player.letter.given if given in LIMITS]
     limits += MORE_LIMITS.get(player.letter.name, [])
     route = 'route = { "%s" }' % '", "'.join(player.hosts)
@@ -168,7 +176,9 @@ def wait_for_the_end(players):
 def run(players, folder):
     """The end of the engine's log when it ended too early; the rest is in the players."""
     with RedisServer("--appendonly", "no") as server:  # nothing is to outlive it, and much is written
-        conf = CONF % dict(dir=folder, redis=server.path) + "".join(domain_conf(player) for player in players)
+        conf = CONF % dict(dir=folder, redis=server.path) + "".join(domain_conf(player, folder) for player in players)
+        pathlib.Path(folder, "password").write_text("a secret\n")
+        pathlib.Path(folder, "password").chmod(0o600)
         pathlib.Path(folder, "hikyaku.conf").write_text(conf)
         redis = Redis(server.path)
         with open(folder + "/engine.log", "wb") as log:
