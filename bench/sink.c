@@ -6,16 +6,15 @@
  * Prints "listening ADDRESS:PORT" for each address when ready (port 0: any). SIGTERM ends it: counts go to stdout as
  * one JSON object, what it remembers to the report, one JSON object an address. SIGUSR1 writes the report at once. It
  * takes connections from this machine's loopback only. */
+#include "bench/sink/listener.h"
 #include "bench/sink/receiver.h"
+#include "bench/sink/report.h"
+#include "bench/sink/secure.h"
 
-#include "base/address.h"
 #include "base/check.h"
 #include "base/timer.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <getopt.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +29,8 @@ enum { READ_MAX = 256 * 1024, EVENTS_MAX = 512, LISTEN_MAX = 64 };
 struct peer {
 	int fd;
 	struct receiver receiver;
-	struct outbuf out; /* owned: replies not sent yet */
+	struct secure *secure; /* owned; NULL: in clear */
+	struct outbuf out;     /* owned: replies not sent yet */
 	size_t sent;
 	struct timer timer;  /* until held-back replies may go */
 	struct list closing; /* on the list of those to be freed after this turn */
@@ -58,6 +58,7 @@ static void peer_end(struct peer *peer)
 		return;
 	peer->gone = true;
 	timer_stop(&wheel, &peer->timer);
+	secure_end(peer->secure);
 	close(peer->fd);
 	list_push(&gone, &peer->closing);
 }
@@ -87,7 +88,10 @@ static void peer_watch(struct peer *peer, bool writing)
 static void peer_flush(struct peer *peer)
 {
 	while (!peer->gone && peer->sent < peer->out.len) {
-		ssize_t n = send(peer->fd, peer->out.ptr + peer->sent, peer->out.len - peer->sent, MSG_NOSIGNAL);
+		const char *from = peer->out.ptr + peer->sent;
+		size_t left = peer->out.len - peer->sent;
+		ssize_t n = peer->secure ? secure_write(peer->secure, from, left)
+					 : send(peer->fd, from, left, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EAGAIN) {
 			peer_watch(peer, true);
@@ -106,6 +110,10 @@ static void peer_flush(struct peer *peer)
 	peer_watch(peer, false);
 	if (peer->receiver.end == RECEIVER_CLOSE)
 		peer_end(peer);
+	else if (peer->receiver.protection == RECEIVER_STARTING) {
+		peer->receiver.protection = RECEIVER_SECURE;
+		peer->secure = secure_begin(peer->fd);
+	}
 }
 
 static void on_held(struct timer *timer, uint64_t now)
@@ -128,9 +136,24 @@ static void peer_answer(struct peer *peer)
 		peer_flush(peer);
 }
 
+/* Records are read one by one, and there may be several in OpenSSL's hands: all of them, or the buffer full. */
+static ssize_t peer_receive(struct peer *peer)
+{
+	ssize_t n, have = 0;
+
+	if (!peer->secure)
+		return recv(peer->fd, buffer, sizeof(buffer), 0);
+	while ((n = secure_read(peer->secure, buffer + have, sizeof(buffer) - (size_t)have)) > 0) {
+		have += n;
+		if (have == sizeof(buffer))
+			break;
+	}
+	return have ? have : n;
+}
+
 static void peer_read(struct peer *peer)
 {
-	ssize_t n = recv(peer->fd, buffer, sizeof(buffer), 0);
+	ssize_t n = peer_receive(peer);
 
 	if (n == 0 || (n < 0 && errno != EAGAIN)) {
 		peer_end(peer);
@@ -142,26 +165,16 @@ static void peer_read(struct peer *peer)
 	peer_answer(peer);
 }
 
-static bool is_loopback(const struct sockaddr_in *from)
-{
-	return from->sin_family == AF_INET && (ntohl(from->sin_addr.s_addr) >> 24) == 127;
-}
-
 static void take_connections(int listener, unsigned number)
 {
 	struct sockaddr_in from;
-	socklen_t len = sizeof(from);
-	int fd, on = 1;
+	int fd;
 
-	while ((fd = accept4(listener, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-		struct peer *peer = is_loopback(&from) ? calloc(1, sizeof(*peer)) : NULL;
+	while ((fd = listener_take(listener, &from)) >= 0) {
+		struct peer *peer = calloc(1, sizeof(*peer));
 		struct epoll_event event = {.events = EPOLLIN, .data.ptr = peer};
 
-		if (!peer) {
-			close(fd);
-			continue;
-		}
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		CHECK(peer != NULL);
 		peer->fd = fd;
 		timer_init(&peer->timer, on_held);
 		list_init(&peer->closing);
@@ -172,37 +185,6 @@ static void take_connections(int listener, unsigned number)
 	}
 }
 
-static void write_report(const char *path)
-{
-	struct outbuf out = {0};
-	FILE *file = path ? fopen(path, "w") : NULL;
-
-	if (!file)
-		return;
-	sink_write_memory(&sink, &out);
-	fwrite(out.ptr, 1, out.len, file);
-	fclose(file);
-	outbuf_free(&out);
-}
-
-static void write_counts(void)
-{
-	struct outbuf out = {0};
-
-	outbuf_byte(&out, '{');
-	outbuf_json_number(&out, "connections", sink.connections);
-	outbuf_json_number(&out, "messages", sink.messages);
-	outbuf_json_number(&out, "recipients", sink.recipients);
-	outbuf_json_number(&out, "refused", sink.refused);
-	outbuf_json_number(&out, "bytes", sink.bytes);
-	outbuf_json_number(&out, "breaches", sink.breaches);
-	outbuf_json_number(&out, "turned_away", sink.turned_away);
-	outbuf_add(&out, SLICE("}\n"));
-	fwrite(out.ptr, 1, out.len, stdout);
-	fflush(stdout);
-	outbuf_free(&out);
-}
-
 /* True: go on. */
 static bool heed_signal(const char *report)
 {
@@ -210,9 +192,9 @@ static bool heed_signal(const char *report)
 
 	if (read(signals, &info, sizeof(info)) != sizeof(info))
 		return true;
-	write_report(report);
+	sink_write_report(&sink, report);
 	if (info.ssi_signo == SIGUSR1)
-		write_counts();
+		sink_write_counts(&sink);
 	return info.ssi_signo == SIGUSR1;
 }
 
@@ -245,27 +227,6 @@ static bool serve(const char *report, const int *listeners, unsigned nlisteners)
 	return go_on;
 }
 
-static int open_listener(const char *text)
-{
-	struct address address;
-	char room[ADDRESS_TEXT_MAX];
-	int on = 1, fd;
-
-	if (!address_parse(&address, slice_of(text), 0)) {
-		fprintf(stderr, "sink: --listen %s: expected ADDRESS:PORT\n", text);
-		return -1;
-	}
-	fd = socket(address.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (fd < 0 || bind(fd, &address.sa, address.len) < 0 || listen(fd, 4096) < 0) {
-		fprintf(stderr, "sink: listening on %s: %s\n", text, strerror(errno));
-		return -1;
-	}
-	getsockname(fd, &address.sa, &address.len);
-	printf("listening %s\n", address_text(&address, room).ptr);
-	return fd;
-}
-
 static void usage(void)
 {
 	puts("usage: sink --listen ADDRESS:PORT... [options]\n"
@@ -279,6 +240,8 @@ static void usage(void)
 	     "ours\n"
 	     "  --connections N     421 beyond so many at a time, likewise\n"
 	     "  --ehlo LINE         offer one more\n"
+	     "  --tls CRT KEY       offer STARTTLS with this certificate\n"
+	     "  --no-tickets        and let no session be resumed\n"
 	     "  --name NAME         the host name it says\n"
 	     "  --remember          count tries and copies per address\n"
 	     "  --hash              SHA-256 of every message (with --remember)\n"
@@ -286,7 +249,8 @@ static void usage(void)
 }
 
 struct options {
-	bool no_eight_bit, no_size;
+	bool no_eight_bit, no_size, no_tickets;
+	const char *certificate, *key;
 	const char *report;
 	struct outbuf more;
 	int listeners[LISTEN_MAX];
@@ -307,6 +271,8 @@ enum choice {
 	O_MESSAGES,
 	O_CONNECTIONS,
 	O_EHLO,
+	O_TLS,
+	O_TICKETS,
 	O_NAME,
 	O_REMEMBER,
 	O_HASH,
@@ -316,31 +282,33 @@ enum choice {
 
 static const struct option_row {
 	const char *name;
-	bool has_value;
+	uint8_t values;
 	enum choice option;
 } option_rows[] = {
-	{"listen", true, O_LISTEN},
-	{"rule", true, O_RULE},
-	{"delay", true, O_DELAY},
-	{"no-pipelining", false, O_PIPELINING},
-	{"no-chunking", false, O_CHUNKING},
-	{"no-8bitmime", false, O_EIGHT},
-	{"no-size", false, O_NOSIZE},
-	{"helo-only", false, O_HELO},
-	{"size", true, O_SIZE},
-	{"recipients", true, O_RECIPIENTS},
-	{"messages", true, O_MESSAGES},
-	{"connections", true, O_CONNECTIONS},
-	{"ehlo", true, O_EHLO},
-	{"name", true, O_NAME},
-	{"remember", false, O_REMEMBER},
-	{"hash", false, O_HASH},
-	{"report", true, O_REPORT},
-	{"help", false, O_HELP},
+	{"listen", 1, O_LISTEN},
+	{"rule", 1, O_RULE},
+	{"delay", 1, O_DELAY},
+	{"no-pipelining", 0, O_PIPELINING},
+	{"no-chunking", 0, O_CHUNKING},
+	{"no-8bitmime", 0, O_EIGHT},
+	{"no-size", 0, O_NOSIZE},
+	{"helo-only", 0, O_HELO},
+	{"size", 1, O_SIZE},
+	{"recipients", 1, O_RECIPIENTS},
+	{"messages", 1, O_MESSAGES},
+	{"connections", 1, O_CONNECTIONS},
+	{"ehlo", 1, O_EHLO},
+	{"tls", 2, O_TLS},
+	{"no-tickets", 0, O_TICKETS},
+	{"name", 1, O_NAME},
+	{"remember", 0, O_REMEMBER},
+	{"hash", 0, O_HASH},
+	{"report", 1, O_REPORT},
+	{"help", 0, O_HELP},
 };
 
 /* Returns false with a line on stderr when the option or its value is not right. */
-static bool set_option(struct options *options, enum choice option, const char *value)
+static bool set_option(struct options *options, enum choice option, char **value)
 {
 	char why[512];
 
@@ -348,27 +316,32 @@ static bool set_option(struct options *options, enum choice option, const char *
 	case O_LISTEN:
 		if (options->nlisteners == LISTEN_MAX)
 			return false;
-		return (options->listeners[options->nlisteners++] = open_listener(value)) >= 0;
+		return (options->listeners[options->nlisteners++] = listener_open(*value)) >= 0;
 	case O_RULE:
-		if (rules_add(&sink.rules, value, why, sizeof(why)))
+		if (rules_add(&sink.rules, *value, why, sizeof(why)))
 			return true;
 		fprintf(stderr, "sink: %s\n", why);
 		return false;
-	case O_DELAY: delay_all_ms = (unsigned)strtoul(value, NULL, 10); return true;
+	case O_DELAY: delay_all_ms = (unsigned)strtoul(*value, NULL, 10); return true;
 	case O_PIPELINING: sink.pipelining = false; return true;
 	case O_CHUNKING: sink.chunking = false; return true;
 	case O_EIGHT: options->no_eight_bit = true; return true;
 	case O_NOSIZE: options->no_size = true; return true;
 	case O_HELO: sink.helo_only = true; return true;
-	case O_SIZE: sink.size_max = strtoull(value, NULL, 10); return true;
-	case O_RECIPIENTS: sink.recipients_max = (unsigned)strtoul(value, NULL, 10); return true;
-	case O_MESSAGES: return quotas_read(&sink.quotas, value);
-	case O_CONNECTIONS: sink.quotas.connections = (unsigned)strtoul(value, NULL, 10); return true;
-	case O_EHLO: outbuf_printf(&options->more, "250-%s\r\n", value); return true;
-	case O_NAME: sink.name = value; return true;
+	case O_SIZE: sink.size_max = strtoull(*value, NULL, 10); return true;
+	case O_RECIPIENTS: sink.recipients_max = (unsigned)strtoul(*value, NULL, 10); return true;
+	case O_MESSAGES: return quotas_read(&sink.quotas, *value);
+	case O_CONNECTIONS: sink.quotas.connections = (unsigned)strtoul(*value, NULL, 10); return true;
+	case O_EHLO: outbuf_printf(&options->more, "250-%s\r\n", *value); return true;
+	case O_TLS:
+		options->certificate = value[0];
+		options->key = value[1];
+		return true;
+	case O_TICKETS: options->no_tickets = true; return true;
+	case O_NAME: sink.name = *value; return true;
 	case O_REMEMBER: sink.remember = true; return true;
 	case O_HASH: sink.hash = sink.remember = true; return true;
-	case O_REPORT: options->report = value; return true;
+	case O_REPORT: options->report = *value; return true;
 	case O_HELP: usage(); exit(0);
 	}
 	return false;
@@ -381,14 +354,17 @@ static bool read_options(struct options *options, int argc, char **argv)
 
 		while (row < end && (strncmp(argv[i], "--", 2) != 0 || strcmp(argv[i] + 2, row->name) != 0))
 			row++;
-		if (row == end || (row->has_value && i + 1 == argc)) {
+		if (row == end || i + row->values >= argc) {
 			fprintf(stderr, "sink: %s: no such option, or its value is missing; see --help\n", argv[i]);
 			return false;
 		}
-		if (!set_option(options, row->option, row->has_value ? argv[++i] : NULL))
+		if (!set_option(options, row->option, argv + i + 1))
 			return false;
+		i += row->values;
 	}
-	return options->nlisteners > 0;
+	sink.starttls = options->certificate;
+	return options->nlisteners > 0 &&
+	       (!sink.starttls || secure_setup(options->certificate, options->key, !options->no_tickets));
 }
 
 static void offer(struct options *options)
@@ -443,7 +419,7 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	while (serve(options.report, options.listeners, options.nlisteners))
 		;
-	write_counts();
+	sink_write_counts(&sink);
 	outbuf_free(&options.more);
 	sink_free_memory(&sink);
 	return 0;

@@ -16,10 +16,17 @@ class World:
 
     def __init__(self, name):
         self.name, self.dir, self.running = name, tempfile.mkdtemp(prefix="hikyaku-%s." % name), []
+        self.meter = None  # measure.Meter: each process becomes a part of its own name
 
-    def start(self, name, *command, wait_for=None):
-        log = open("%s/%s.log" % (self.dir, name), "wb")
-        process = subprocess.Popen(command, stdout=subprocess.PIPE if wait_for else log, stderr=log)
+    def start(self, name, *command, wait_for=None, **more):
+        log = open("%s/%s.log" % (self.dir, name), "ab")
+        if self.meter:
+            self.meter.part(name)
+            more["preexec_fn"] = lambda: self.meter.place(name, os.getpid())
+        process = subprocess.Popen(command, stdout=subprocess.PIPE if wait_for is not None else log, stderr=log, **more)
+        log.close()
+        if self.meter:
+            self.meter.pids[name].add(process.pid)
         self.running.append((name, process))
         return self.listening(process, wait_for) if wait_for else process
 
@@ -43,12 +50,13 @@ class World:
         process.wait(60)
         return output
 
+    def logs(self):
+        """The last lines of each process that said something."""
+        texts = ((path.name, path.read_text(errors="replace").strip()) for path in sorted(pathlib.Path(self.dir).glob("*.log")))
+        return "\n".join("--- %s\n%s" % (name, "\n".join(text.splitlines()[-15:])) for name, text in texts if text)
+
     def fail(self, why):
-        print("%s: %s" % (self.name, why), file=sys.stderr)
-        for path in sorted(pathlib.Path(self.dir).glob("*.log")):
-            text = path.read_text(errors="replace").strip()
-            if text:
-                print("--- %s\n%s" % (path.name, "\n".join(text.splitlines()[-15:])), file=sys.stderr)
+        print("%s: %s\n%s" % (self.name, why, self.logs()), file=sys.stderr)
         raise SystemExit(1)
 
     def hikyaku(self, command, *args, **more):
@@ -79,3 +87,5 @@ class World:
                     process.kill()
                     process.wait()
         shutil.rmtree(self.dir, ignore_errors=True)
+        if self.meter:
+            self.meter.close()

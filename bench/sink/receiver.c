@@ -155,9 +155,24 @@ static void on_ehlo(struct receiver *receiver, struct slice line, bool more, str
 	if (slice_starts_nocase(line, SLICE("EHLO")) && sink->helo_only)
 		say(out, "502 5.5.1 EHLO is not known here");
 	else if (slice_starts_nocase(line, SLICE("EHLO")))
-		outbuf_printf(out, "250-%s\r\n%s250 HELP\r\n", sink->name, sink->ehlo);
+		outbuf_printf(out, "250-%s\r\n%s%s250 HELP\r\n", sink->name, sink->ehlo,
+			      sink->starttls && receiver->protection == RECEIVER_CLEAR ? "250-STARTTLS\r\n" : "");
 	else
 		outbuf_printf(out, "250 %s\r\n", sink->name);
+}
+
+/* What was learned in clear is forgotten (RFC 3207, 4.2). */
+static void on_starttls(struct receiver *receiver, bool more, struct outbuf *out)
+{
+	if (more || receiver->protection != RECEIVER_CLEAR) {
+		receiver->sink->breaches++;
+		say(out, "503 5.5.1 not now");
+		return;
+	}
+	reset(receiver);
+	receiver->greeted = false;
+	receiver->protection = RECEIVER_STARTING;
+	say(out, "220 2.0.0 go on");
 }
 
 static void on_mail(struct receiver *receiver, struct slice line, struct outbuf *out)
@@ -261,6 +276,8 @@ static void on_command(struct receiver *receiver, struct slice line, bool more, 
 		on_bdat(receiver, line);
 	else if (slice_starts_nocase(line, SLICE("EHLO")) || slice_starts_nocase(line, SLICE("HELO")))
 		on_ehlo(receiver, line, more, out);
+	else if (slice_is_nocase(line, SLICE("STARTTLS")) && receiver->sink->starttls)
+		on_starttls(receiver, more, out);
 	else if (slice_is_nocase(line, SLICE("QUIT"))) {
 		say(out, "221 2.0.0 bye");
 		receiver->end = RECEIVER_CLOSE;

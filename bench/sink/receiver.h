@@ -22,7 +22,7 @@ struct sink {
 	struct quotas quotas;
 	const char *ehlo; /* the extension lines, "250-PIPELINING\r\n...": as they are sent */
 	const char *name;
-	bool pipelining, chunking, helo_only, remember, hash;
+	bool pipelining, chunking, helo_only, starttls, remember, hash;
 	uint64_t size_max;
 	unsigned recipients_max;
 	struct map memory; /* struct remembered, by address */
@@ -32,6 +32,9 @@ struct sink {
 };
 
 enum receiver_end { RECEIVER_OPEN, RECEIVER_CLOSE, RECEIVER_MUTE };
+
+/* STARTING: the reply to STARTTLS is on its way; whoever has sent it makes it SECURE. */
+enum receiver_protection { RECEIVER_CLEAR, RECEIVER_STARTING, RECEIVER_SECURE };
 
 struct receiver {
 	struct sink *sink;   /* parent */
@@ -46,6 +49,7 @@ struct receiver {
 	unsigned ntail;
 	unsigned delay_ms; /* of the replies now in out */
 	enum receiver_end end;
+	enum receiver_protection protection;
 	void *digest; /* owned: EVP_MD_CTX while a message is hashed */
 	struct wire_tail {
 		bool line_start, dot;

@@ -1,0 +1,71 @@
+"""What is measured: a row a scenario, each the defaults and what differs. `text` says it to the reader of the report."""
+
+DEFAULTS = dict(
+    kind="deliver",       # the class in stage.py, kinds.py, peers.py that plays it
+    recipients=100000,
+    fsync="everysec",     # of Redis's append-only file: always, everysec, no
+    submit=False,         # submission is part of what is measured; else the queue is filled before
+    unique=False,         # each recipient has a message of its own; else one template, 200 bytes of variables
+    body=10240,           # bytes of text
+    pipeline=64,          # submissions under way
+    vars=200,             # bytes of variables of each recipient
+    per_job=1000,         # recipients of a job
+    window=1,             # transactions under way on a connection; 1: the next envelope behind the end of a message
+    domains=500,
+    one_site=False,       # all domains have one exchanger
+    connections=10,       # for each site
+    learning="true",      # the engine finds out how many of them the receiver takes
+    per_connection=100,   # messages
+    bare_connections=1000,  # of the bare client
+    sink=(),              # more options of the receiver
+    tls=None,             # "new": no session is resumed; "resumed"
+    distance_ms=0,        # round trip through bench/delay
+    conf="",              # more lines of configuration
+    measure=0,            # stop after so many deliveries; 0: all of them
+    repeats=5,            # most repeats, unless more are asked for by N=
+    limit_s=180,
+)
+WINDOW = "window 8 (an upper bound: receivers must allow it)"
+UNBROKEN = 'alarms { pause = "false" }\nsuppression { breaker = "0s" }\n'
+MILLION = dict(recipients=1000000, measure=200000, repeats=1, limit_s=400)
+
+TABLE = {
+    "production-unsigned": dict(
+        kind="production", recipients=4000000, fsync="always", submit=True, tls="resumed", repeats=1, seconds=60, conf=UNBROKEN,
+        sink=("--rule", "* rcpt 2% 550 5.1.1 no such user here", "--rule", "* rcpt 5% first 1 451 4.7.1 greylisted, please try again"),
+        text="10 KB newsletter, TLS 1.3, fsync always, submitting while sending, a group acknowledging every event, "
+             "3 % deferred, 2 % failed, AOF rewritten meanwhile; not signed"),
+    "newsletter": dict(text="10 KB newsletter, 200 bytes of variables, behind, filled queue"),
+    "newsletter-submit": dict(submit=True, text="the same with submission included"),
+    "newsletter-window8": dict(recipients=200000, window=8, text="10 KB newsletter, filled queue, " + WINDOW),
+    "newsletter-always": dict(fsync="always", text="10 KB newsletter, behind, filled queue, fsync always"),
+    "unique-always": dict(recipients=10000, unique=True, fsync="always",
+                          text="unique 10 KB, one recipient each, filled queue, fsync always (what peers are held against)"),
+    "newsletter-none": dict(fsync="no", text="10 KB newsletter, behind, filled queue, durability none"),
+    "unique": dict(recipients=40000, unique=True, submit=True, text="unique 10 KB, one recipient each, in and out"),
+    "unique-always-submit": dict(recipients=10000, unique=True, submit=True, fsync="always",
+                                 text="unique 10 KB, one recipient each, in and out, fsync always"),
+    "unique-100k": dict(recipients=8000, unique=True, submit=True, body=102400, text="unique 100 KB, one recipient each, in and out"),
+    "tls-new": dict(tls="new", per_connection=10, text="10 KB newsletter, TLS 1.3, 10 messages a connection, no session resumed"),
+    "tls-resumed": dict(tls="resumed", per_connection=10, text="10 KB newsletter, TLS 1.3, 10 messages a connection, sessions resumed"),
+    "one-site": dict(one_site=True, connections=1000, learning="false",
+                     text="10 KB newsletter to 500 domains of one site, 1,000 connections to it, learning off"),
+    "domains-100k": dict(domains=100000, text="10 KB newsletter to 100,000 domains, one recipient each"),
+    "backlog-million": dict(**MILLION, domains=100000, text="a million queued at 100,000 domains; the first 200,000 deliveries"),
+    "start-million": dict(**MILLION, kind="start", text="an engine started on a million queued, its Redis up; the first 200,000 deliveries"),
+    "slow-20k": dict(kind="slow", slow=20000, measure=100000, repeats=1,
+                     text="10 KB newsletter beside 20,000 connections whose receivers are silent after RCPT"),
+    "failures-5": dict(sink=("--rule", "* rcpt 5% 550 5.1.1 no such user here"), conf=UNBROKEN,
+                       text="10 KB newsletter, filled queue, 5 % fail for good; alarms do not pause"),
+    "failures-30": dict(sink=("--rule", "* rcpt 30% 550 5.1.1 no such user here"), conf=UNBROKEN,
+                        text="10 KB newsletter, filled queue, 30 % fail for good; alarms do not pause"),
+    "transactional": dict(kind="transactional", repeats=1, seconds=60,
+                          text="single mails by a Poisson clock, 100 a second, beside a saturated newsletter; from the intended submission"),
+    "steady-memory": dict(recipients=1000000, submit=True, repeats=1, limit_s=400,
+                          text="a million recipients in one go, with submission: does the engine's memory grow?"),
+}
+DEFAULT = ("production-unsigned", "newsletter", "newsletter-submit", "newsletter-window8", "newsletter-always", "unique-always")
+
+
+def scenario(name, **more):
+    return {**DEFAULTS, "name": name, **TABLE[name], **more}
