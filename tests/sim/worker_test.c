@@ -29,7 +29,7 @@ enum {
 	DOMAINS = 6,
 	JOBS = 3,
 	PEOPLE_MAX = 120,
-	SEEDS = 250,
+	SEEDS = 80,
 	DAY_MS = 24 * 3600 * 1000,
 	LATEST_MS = 6 * 3600 * 1000, /* by then, all is settled */
 	GRACE_MS = 30000,
