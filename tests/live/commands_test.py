@@ -5,6 +5,7 @@ for the last part an engine.
 Run from the project's root; HIKYAKU names the program, ./hikyaku if it is not set."""
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -12,20 +13,12 @@ import sys
 import threading
 import time
 
+from checking import need
 from programs import stop_program
 from redis_client import Redis, RedisError, RedisServer, library_load
 
 HIKYAKU = os.environ.get("HIKYAKU", "./hikyaku")
 MESSAGE = "From: News <news@sender.test>\nTo: list@sender.test\nSubject: Hello {{name}}\n\nDear {{name}}\n.\nbye\n"
-
-
-class Failure(Exception):
-    pass
-
-
-def need(condition, *what):
-    if not condition:
-        raise Failure(" ".join(str(part) for part in what)[:700])
 
 
 class Receiver:
@@ -43,6 +36,7 @@ class Receiver:
                 connection, _ = self.listener.accept()
             except OSError:
                 return
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=self.talk, args=(connection,), daemon=True).start()
 
     def talk(self, connection):
@@ -312,9 +306,9 @@ def test_events(world):
     follower = subprocess.Popen([HIKYAKU, "events", "-c", world.conf, "--follow", "--json", "type=fresh"],
                                 stdout=subprocess.PIPE, text=True)
     try:
-        for _ in range(100):
+        end = time.monotonic() + 10
+        while time.monotonic() < end and not select.select([follower.stdout], [], [], 0.05)[0]:
             world.redis("XADD", "hikyaku:{0}:events", "*", "type", "fresh", "job", "j", "data", "{}")
-            time.sleep(0.02)
         need(json.loads(follower.stdout.readline())["type"] == "fresh", "--follow")
     finally:
         follower.kill()
@@ -576,7 +570,7 @@ def main():
         for name, test in tests:
             try:
                 test(world)
-            except (Failure, AssertionError) as error:
+            except AssertionError as error:
                 failed += 1
                 print("FAIL %s: %s: %s" % (name, test.__doc__, error))
             except Exception as error:

@@ -17,6 +17,7 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from checking import run, tests_of
 from redis_client import ROOT, Redis, RedisError, RedisServer
 from shard import FINALS, TENANT, Shard
 
@@ -191,17 +192,17 @@ REFUSALS = ("*-3@* rcpt 550 5.1.1 no such user", "*-5@* rcpt first 1 450 4.7.1 g
 
 def test_engine_killed():
     """kill -9 of the engine: nothing lost, what may have gone twice was reported"""
-    kill_under_load(kill_engine, 20 if LONG else 4, True, *REFUSALS)
+    kill_under_load(kill_engine, 20 if LONG else 3, True, *REFUSALS)
 
 
 def test_redis_killed():
     """kill -9 of Redis: nothing lost, nothing twice"""
-    kill_under_load(kill_redis, 20 if LONG else 3, False, *REFUSALS)
+    kill_under_load(kill_redis, 20 if LONG else 2, False, *REFUSALS)
 
 
 def test_either_killed():
     """either of them, and a receiver that hangs up after the dot now and then"""
-    kill_under_load(kill_both, 20 if LONG else 3, True, *REFUSALS, "*-7@* eom first 1 drop")
+    kill_under_load(kill_both, 20 if LONG else 2, True, *REFUSALS, "*-7@* eom first 1 drop")
 
 
 def test_drained():
@@ -209,20 +210,5 @@ def test_drained():
     kill_under_load(drain_engine, 10 if LONG else 2, False, *REFUSALS)
 
 
-def main():
-    passed = failed = 0
-    for name, test in sorted(globals().items()):
-        if not name.startswith("test_"):
-            continue
-        try:
-            test()
-            passed += 1
-        except Exception as error:
-            failed += 1
-            print("%s failed\n  %s: %s" % (name, type(error).__name__, error))
-    print("%d passed, %d failed" % (passed, failed))
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(tests_of(globals()), at_once=1 if LONG else 2))

@@ -10,26 +10,22 @@ import random
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 
+from checking import need, run
 from redis_client import ROOT, Redis, RedisServer, library_load
 
 TOOL = os.path.join(ROOT, os.environ.get("BUILD", "build"), "tests/live/intake_tool")
 BASE = "hikyaku:{0}"
 RAW = b"From: a@sender.test\r\nSubject: x\r\n\r\nhi\r\n"
 MESSAGE = {"headers": {"From": "N <n@sender.test>"}, "subject": "Hello {{name}}", "text": "Dear {{name}}\n"}
+LONG = "--long" in sys.argv
 CHECKS = []
 
 
 def check(function):
     CHECKS.append(function)
     return function
-
-
-def need(ok, *what):
-    if not ok:
-        raise AssertionError(" ".join(map(str, what)))
 
 
 def pairs(flat):
@@ -410,7 +406,7 @@ def killed_intake():
         def once():
             w.kill()
             w.start()
-        crash(w, 24, 4000, once, 12)
+        crash(w, 24 if LONG else 8, 4000, once, 12 if LONG else 4)
 
 
 @check
@@ -422,7 +418,7 @@ def killed_redis():
             w.server.start()
             w.server.renew()
             w.redis = Redis(w.server.path)
-        crash(w, 24, 4000, once, 6)
+        crash(w, 24 if LONG else 8, 4000, once, 6 if LONG else 3)
 
 
 @check
@@ -581,17 +577,7 @@ def main():
         rate()
         return 0
     names = [a for a in sys.argv[1:] if not a.startswith("-")]
-    checks = CHECKS + ([gone_consumer] if "--long" in sys.argv else [])
-    failed = 0
-    chosen = [c for c in checks if not names or c.__name__ in names]
-    for function in chosen:
-        try:
-            function()
-        except Exception as error:
-            failed += 1
-            print("FAIL %s (%s): %s: %s" % (function.__name__, function.__doc__, type(error).__name__, str(error)[:1500]))
-    print("%d passed, %d failed" % (len(chosen) - failed, failed))
-    return bool(failed)
+    return run(CHECKS + ([gone_consumer] if LONG else []), names, at_once=1 if LONG else 3)
 
 
 if __name__ == "__main__":

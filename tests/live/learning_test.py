@@ -12,14 +12,13 @@ import signal
 import subprocess
 import sys
 import time
-import traceback
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from programs import stop_program
+from checking import need, run, tests_of
+from programs import HIKYAKU, start_engine, stop_program
 from redis_client import ROOT, Redis, RedisServer
 
-HIKYAKU = os.environ.get("HIKYAKU", "./hikyaku")
 SINK = os.path.join(ROOT, os.environ.get("BUILD", "build"), "bin/sink")
 RAW = b"From: a@learning.test\r\nSubject: learning\r\n\r\nA line.\r\n"
 CONF = """hostname = "mta.learning.test"
@@ -30,11 +29,6 @@ redis { server = "unix:%(redis)s" }
 site "hidden" { domains = { "hidden.test" } }
 domain "*" { route = { %(routes)s }  connections = 50  recipients-per-message = 1 }
 """
-
-
-def need(true, *what):
-    if not true:
-        raise AssertionError(" ".join(map(str, what)))
 
 
 def figure(name, value, bound):
@@ -56,9 +50,7 @@ class World:
         self.start()
 
     def start(self):
-        with open(self.dir + "/engine.log", "ab") as log:
-            self.engine = subprocess.Popen([HIKYAKU, "run", "-c", self.conf], stdout=log, stderr=log)
-        self.until(lambda: self.status()["alive"], 20, "the engine runs")
+        self.engine = start_engine(self.conf, self.dir + "/engine.log")
 
     def stop(self):
         self.engine.send_signal(signal.SIGTERM)
@@ -75,7 +67,7 @@ class World:
 
     def status(self):
         done = subprocess.run([HIKYAKU, "status", "--json", "-c", self.conf], capture_output=True, text=True, timeout=20)
-        return json.loads(done.stdout) if done.stdout else {"alive": False}
+        return json.loads(done.stdout)
 
     def exchangers(self):
         return [exchanger for worker in self.status()["workers"] for site in worker["sites"] for lane in site["lanes"]
@@ -137,21 +129,5 @@ def test_crowd():
         world.close()
 
 
-def main():
-    passed = failed = 0
-    for name, test in list(globals().items()):
-        if not name.startswith("test_") or sys.argv[1:] and name[5:] not in sys.argv[1:]:
-            continue
-        try:
-            test()
-            passed += 1
-        except Exception:
-            failed += 1
-            print("FAIL %s (%s)" % (name[5:], test.__doc__))
-            traceback.print_exc(limit=4, file=sys.stdout)
-    print("%d passed, %d failed" % (passed, failed))
-    return failed > 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(tests_of(globals()), sys.argv[1:]))

@@ -14,20 +14,15 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
-from redis_client import Redis, RedisError, RedisServer, library_load
+from checking import run, tests_of
+from redis_client import Redis, RedisError, RedisServer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOOL = str(ROOT / os.environ.get("BUILD", "build") / "tests/live/queue_tool")
 LONG = "--long" in sys.argv
-RECORDS, LISTS, LATER = 8000, 40, 10
+RECORDS, LISTS, LATER = 8000 if LONG else 5000, 40, 10
 BASE = "hikyaku:{0}"
-
-
-def block_sigterm():
-    """As the engine does, whose main thread waits for signals: what it starts must not inherit that."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
 
 class Tool:
@@ -36,8 +31,11 @@ class Tool:
     def __init__(self, *words, **environment):
         env = dict(os.environ, **environment)
         self.log = tempfile.TemporaryFile()  # a pipe that nobody reads would stop it
+        # SIGTERM is blocked as in the engine, whose main thread waits for signals: what it starts must not inherit that.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         self.process = subprocess.Popen([TOOL, *map(str, words)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=self.log, env=env, preexec_fn=block_sigterm)
+                                        stderr=self.log, env=env)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self.lines = []
 
     def line(self):
@@ -161,7 +159,7 @@ def test_redis_killed():
         state.start("always")
         fill(state, records)
         tool = Tool("drain", place(state), records, LATER)
-        for _ in range(20 if LONG else 5):
+        for _ in range(20 if LONG else 3):
             kill_once(state, tool, dice.random() * 0.02)
         last = drained(tool, records)
         assert last["aways"] >= 1, "the worker was not told that Redis was away: %r" % last
@@ -423,8 +421,8 @@ def test_embedded_files():
         tool.end()
 
 
-def test_standby():
-    """--long: an engine that does not beat is taken for dead after 15 s, and not before."""
+def standby():
+    """An engine that does not beat is taken for dead after 15 s, and not before."""
     with RedisServer() as server:
         fill(server, 100)
         redis = Redis(server.path)
@@ -439,22 +437,5 @@ def test_standby():
         check_all_delivered(server, 100, 0)
 
 
-def main():
-    tests = [value for name, value in globals().items() if name.startswith("test_")]
-    passed = failed = 0
-    for test in tests:
-        if test is test_standby and not LONG:
-            continue
-        try:
-            test()
-            passed += 1
-        except Exception:
-            failed += 1
-            print("%s failed" % test.__name__)
-            traceback.print_exc(file=sys.stdout)
-    print("%d passed, %d failed" % (passed, failed))
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(tests_of(globals()) + ([standby] if LONG else []), at_once=1 if LONG else 3))

@@ -6,7 +6,8 @@ import sys
 import time
 
 import intake_test
-from intake_test import BASE, World, good, need
+from checking import need, run
+from intake_test import BASE, World, good
 
 CHECKS = []
 
@@ -88,18 +89,5 @@ def each_recipient_has_its_own_times():
              {a: (t - now) / hour for a, t in ends.items()})
 
 
-def main():
-    names, failed = sys.argv[1:], 0
-    chosen = [c for c in CHECKS if not names or c.__name__ in names]
-    for function in chosen:
-        try:
-            function()
-        except Exception as error:
-            failed += 1
-            print("FAIL %s (%s): %s: %s" % (function.__name__, function.__doc__, type(error).__name__, str(error)[:1500]))
-    print("%d passed, %d failed" % (len(chosen) - failed, failed))
-    return bool(failed)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(CHECKS, sys.argv[1:]))

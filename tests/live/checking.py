@@ -1,0 +1,41 @@
+"""What live tests are written with: need() for what must be true, and run() for functions that each make a world of their
+own, so that several can be under way at once."""
+import concurrent.futures
+import time
+import traceback
+
+
+class Failure(AssertionError):
+    """What was found where something else had to be."""
+
+
+def need(true, *what):
+    if not true:
+        raise Failure(" ".join(map(str, what))[:900])
+
+
+def run_one(test):
+    """What there is to say about it, and whether it passed."""
+    began = time.monotonic()
+    try:
+        test()
+        return "%-46s %.1f s" % (test.__name__, time.monotonic() - began), True
+    except Exception:
+        return "FAIL %s (%s)\n%s" % (test.__name__, test.__doc__, traceback.format_exc(limit=4)), False
+
+
+def run(tests, names=(), at_once=3):
+    """Those named, or all, and the last line; true when one failed. They mostly wait: at_once of them do so together."""
+    chosen = [test for test in tests if not names or test.__name__ in names or test.__name__.removeprefix("test_") in names]
+    passed = 0
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        for text, good in pool.map(run_one, chosen):
+            print(text, flush=True)
+            passed += good
+    print("%d passed, %d failed" % (passed, len(chosen) - passed))
+    return passed < len(chosen) or not chosen
+
+
+def tests_of(module):
+    """Its functions test_…, in their order; of globals() or vars(module)."""
+    return [test for name, test in module.items() if name.startswith("test_")]
