@@ -1,17 +1,5 @@
 /* dns_ask and its callbacks on a real ring. The server is a plain socket in this thread that says NXDOMAIN to all. */
-#include "dns/dns.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-enum { TURNS_MAX = 2000 };
+#include "dns_world.h"
 
 struct asking {
 	struct dns_ask ask;
@@ -20,25 +8,10 @@ struct asking {
 	struct asking *then; /* asked for from the callback, when not NULL */
 };
 
-static struct ring *ring;
-static struct dns *dns;
-static int server;
-static unsigned nheard;
-
-static void turn(void)
+static void answer(void)
 {
-	unsigned char bytes[512];
-	struct sockaddr_in from;
-	socklen_t from_len = sizeof(from);
-	ssize_t len;
-
-	assert_int_equal(ring_turn(ring, 5), 0);
-	while ((len = recvfrom(server, bytes, sizeof(bytes), 0, (struct sockaddr *)&from, &from_len)) > 0) {
-		nheard++;
-		bytes[2] |= 0x80;
-		bytes[3] = 3;
-		sendto(server, bytes, (size_t)len, 0, (struct sockaddr *)&from, from_len);
-	}
+	packet[2] |= 0x80;
+	packet[3] = 3;
 }
 
 static void ask(struct asking *asking, const char *domain);
@@ -60,55 +33,19 @@ static void ask(struct asking *asking, const char *domain)
 	assert_int_equal(asking->nanswers, 0);
 }
 
-static void turn_until(const struct asking *asking)
-{
-	for (int i = 0; i < TURNS_MAX && asking->nanswers == 0; i++)
-		turn();
-	assert_int_equal(asking->nanswers, 1);
-}
-
-static int setup(void **state)
-{
-	struct address address = address_v4((unsigned char[]){127, 0, 0, 1}, 0);
-	char why[RING_WHY_MAX];
-
-	(void)state;
-	nheard = 0;
-	server = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	if (bind(server, &address.sa, address.len) < 0 || getsockname(server, &address.sa, &address.len) < 0)
-		return -1;
-	if (ring_open(&ring, &(struct ring_setup){.sockets = 64, .buffers = 64, .buffer_size = 2048}, why) < 0) {
-		fprintf(stderr, "%s\n", why);
-		return -1;
-	}
-	dns = dns_open(ring, &(struct dns_setup){.servers = &address, .nservers = 1, .smtp_port = 25});
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	dns_free(dns);
-	for (int i = 0; i < 5; i++)
-		turn();
-	ring_free(ring);
-	close(server);
-	return 0;
-}
-
 static void answer_comes_later_even_when_known(void **state)
 {
 	struct asking first = {0}, second = {0};
 
 	(void)state;
 	ask(&first, "a.example");
-	turn_until(&first);
+	turn_until(&first.nanswers);
 	assert_int_equal(first.routes->result, ROUTES_NO_DOMAIN);
 	assert_true(slice_is(first.routes->domain, SLICE("a.example")));
 	assert_non_null(strstr(first.routes->reason, "NXDOMAIN for a.example from 127.0.0.1:"));
 	assert_in_range(first.routes->expires_ms - ring_now_ms(ring), 29000, 30000); /* no SOA: half a minute */
 	ask(&second, "a.example");
-	turn_until(&second);
+	turn_until(&second.nanswers);
 	assert_int_equal(nheard, 1);
 	assert_int_equal(dns_counts(dns).asked, 2);
 	assert_int_equal(dns_counts(dns).cached, 1);
@@ -124,7 +61,7 @@ static void equal_asks_share_routes(void **state)
 	ask(&first, "a.example");
 	ask(&second, "A.Example");
 	ask(&third, "a.example");
-	turn_until(&first);
+	turn_until(&first.nanswers);
 	assert_int_equal(second.nanswers + third.nanswers, 2);
 	assert_ptr_equal(first.routes, second.routes);
 	assert_int_equal(first.routes->refs, 3);
@@ -143,7 +80,7 @@ static void ask_taken_back_is_not_answered(void **state)
 	ask(&first, "a.example");
 	ask(&second, "a.example");
 	dns_unask(dns, &first.ask);
-	turn_until(&second);
+	turn_until(&second.nanswers);
 	assert_int_equal(first.nanswers, 0);
 	assert_int_equal(second.routes->refs, 1);
 	routes_free(second.routes);
@@ -160,8 +97,9 @@ static void asked_from_the_callback_is_answered_too(void **state)
 
 	(void)state;
 	ask(&first, "a.example");
-	turn_until(&first);
-	turn_until(&second); /* in the same turn only when that took several ticks; ask() sees that it is not at once */
+	turn_until(&first.nanswers);
+	turn_until(&second.nanswers); /* in the same turn only when that took several ticks; ask() sees that it is not
+					 at once */
 	routes_free(first.routes);
 	routes_free(second.routes);
 }
@@ -178,21 +116,21 @@ static void names_that_cannot_be_are_no_domains(void **state)
 		struct asking asking = {0};
 
 		ask(&asking, i < sizeof(names) / sizeof(names[0]) ? names[i] : label);
-		turn_until(&asking);
+		turn_until(&asking.nanswers);
 		assert_int_equal(asking.routes->result, ROUTES_NO_DOMAIN);
 		routes_free(asking.routes);
 	}
 	assert_int_equal(nheard, 0);
 }
 
-/* teardown frees it with an ask in flight and one to be told. */
+/* dns_world_close frees it with an ask in flight and one to be told. */
 static void closing_answers_nobody(void **state)
 {
 	static struct asking known, flying;
 
 	(void)state;
 	ask(&known, "a.example");
-	turn_until(&known);
+	turn_until(&known.nanswers);
 	routes_free(known.routes);
 	known.nanswers = 0;
 	ask(&known, "a.example");
@@ -211,9 +149,9 @@ static void named_host_is_never_said_not_to_be(void **state)
 	dns_ask_host(dns, &upper.ask, SLICE("SMTP.example"), 587);
 	dns_ask_host(dns, &other.ask, SLICE("smtp.example"), 465);
 	assert_int_equal(dns_counts(dns).coalesced, 1 + 2); /* one look-up of two, and the questions of the other */
-	turn_until(&plain);
-	turn_until(&upper);
-	turn_until(&other);
+	turn_until(&plain.nanswers);
+	turn_until(&upper.nanswers);
+	turn_until(&other.nanswers);
 	assert_int_equal(plain.routes->result, ROUTES_LATER);
 	assert_ptr_equal(plain.routes, upper.routes);
 	assert_string_equal(plain.routes->reason, "smtp.example, named in the configuration, has no address");
@@ -225,7 +163,7 @@ static void named_host_is_never_said_not_to_be(void **state)
 
 int main(void)
 {
-#define WITH_DNS(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define WITH_DNS(test) cmocka_unit_test_setup_teardown(test, dns_world_open, dns_world_close)
 	const struct CMUnitTest tests[] = {
 		WITH_DNS(answer_comes_later_even_when_known),  WITH_DNS(equal_asks_share_routes),
 		WITH_DNS(ask_taken_back_is_not_answered),      WITH_DNS(asked_from_the_callback_is_answered_too),
