@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 
+from checking import Failure, need
 from programs import stop_program
 from redis_client import Redis, RedisServer
 
@@ -26,15 +27,6 @@ HOSTS = {  # domain → (its rule, the address where its mail must come)
     "stranger.test": ("mx 10 mx.stranger.example 127.0.7.5, mx 20 tenant-a.big.example", "127.0.7.5"),
     "same.test": ("mx 10 tenant-b.big.example", "127.0.7.4"),
 }
-
-
-class Failure(Exception):
-    pass
-
-
-def need(condition, *what):
-    if not condition:
-        raise Failure(" ".join(str(part) for part in what)[:900])
 
 
 class Receiver:
