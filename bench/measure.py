@@ -197,6 +197,6 @@ def machine(hikyaku):
     median, worst = fsync_ms()
     return dict(cpu=cpu, cores=os.cpu_count(), memory="%.0f GB" % memory, kernel=platform.release(),
                 engine=first_line(hikyaku, "--version"), redis=first_line("redis-server", "--version").split(" sha")[0],
-                openssl=first_line("openssl", "version"), source=first_line("git", "describe", "--always", "--dirty"),
+                openssl=first_line("openssl", "version").split(" (")[0], source=first_line("git", "describe", "--always", "--dirty"),
                 fsync="%.2f ms median, %.2f ms worst of 50" % (median, worst),
                 load="%.2f %.2f %.2f" % os.getloadavg(), date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()))

@@ -1,6 +1,8 @@
 """From runs to rows: medians with their range, in words for people and one line a scenario for machines."""
 import json, pathlib, statistics
 
+import plot
+
 OUT = pathlib.Path("bench/out")
 median = statistics.median
 
@@ -57,3 +59,4 @@ def line(row):
 def write(machine, rows, runs, settings):
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "report.json").write_text(json.dumps(dict(machine=machine, rows=rows, runs=runs, settings=settings), indent=1))
+    (OUT / "report.html").write_text(plot.page(machine, rows, runs, settings))
