@@ -56,6 +56,7 @@ $(BUILD)/engine/queue/queue_lua.o: engine/queue/queue.lua $(sort $(wildcard engi
 $(BUILD)/bin/%: $(BUILD)/bench/%.o $$(addprefix $$(BUILD)/,$$(addsuffix .o,$$(basename $$(wildcard bench/$$*/*.c)))) $(library)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/bin/delay: $(BUILD)/bench/sink/listener.o
 $(BUILD)/tests/live/%_tool: $(BUILD)/tests/live/%_tool.o $(library)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $$(addprefix $$(BUILD)/,$$(addsuffix .o,$$(basename $$(wildcard tests/unit/$$*/*.c)))) $(library)

@@ -167,6 +167,8 @@ class Stage:
         bare, events = self.bare(), events or self.events()
         if not stopped:
             self.world.end("engine")
+        if self.scenario["distance_ms"]:
+            self.extra["delay_line_late_us_at_most"] = json.loads(self.world.end("delay").splitlines()[-1])["late_us_most"]
         sink = json.loads(self.world.end("sink").splitlines()[-1])
         delivered, counted = events.get("delivered", 0), sink["messages"] - bare["messages"]
         if sink["breaches"] or counted != delivered:
