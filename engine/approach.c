@@ -114,6 +114,7 @@ bool approach_again(struct conn *conn)
 		conn->greeted--;
 		return true;
 	}
+	conn->lenient = false;
 	if (!conn->failure.attempted)
 		return false;
 	stat_add(conn->worker->stats, STAT_REFUSED, 1);

@@ -27,6 +27,7 @@ struct conn {
 	unsigned route;			    /* the one being tried: index */
 	unsigned tried, greeted;	    /* addresses connected to, sessions begun */
 	bool once_more;			    /* the same route comes next, with less asked of it */
+	bool lenient;			    /* less than its TLSA records do: for mail that waives TLS only */
 	struct host *host;		    /* counted */
 
 	struct channel channel;

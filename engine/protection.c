@@ -1,7 +1,8 @@
 /* The rules are few. A host with TLSA records is met under TLS, and by those of them that can be used, or not at all;
  * tls = "none" alone overrules that. Any other is offered STARTTLS; its certificate is judged and the judgement kept.
  * Where a handshake fails and nobody demanded it, the next connection to that host goes in clear, for an hour; never
- * the same connection (RFC 7672 2.2, REQUIREMENTS TLS-7). */
+ * the same connection (RFC 7672 2.2, REQUIREMENTS TLS-7). A message with TLS-Required: No goes all the same (RFC 8689):
+ * to a host that TLSA records keep closed on a lenient connection of its own, which nothing else may use. */
 #include "protection.h"
 
 #include "conn.h"
@@ -164,10 +165,19 @@ bool protection_lets_log_in(const struct conn *conn)
 	return protection_of(conn) >= demand_of(target_of(conn->lane->site)->tls);
 }
 
+/* What a recipient's domain asks for can be waived by a message, what the operator does cannot. */
+static bool is_waived(const struct delivery *delivery)
+{
+	return demanded_by(delivery->domain) <= PROTECTION_PROMISED &&
+	       message_waives_tls(delivery->mailing->body->message, pack_get(delivery->record.extras, SLICE("h")));
+}
+
 enum session_tls protection_wished(const struct conn *conn)
 {
 	enum session_tls wish = protection_wish(target_of(conn->lane->site)->tls, security_of(conn));
 
+	if (conn->lenient)
+		wish = SESSION_TLS_IF_OFFERED;
 	if (wish == SESSION_TLS_IF_OFFERED && conn->host->in_clear_until_ms > worker_now_ms(conn->worker))
 		return SESSION_CLEAR;
 	return wish;
@@ -177,8 +187,10 @@ void protection_begin(struct conn *conn)
 {
 	struct protection_demand demand;
 
-	channel_secure(&conn->channel, conn->worker->tls, protection_demand(&demand, conn->routes, conn->route),
-		       &conn->worker->plain);
+	protection_demand(&demand, conn->routes, conn->route);
+	if (conn->lenient)
+		demand.tls = (struct tls_demand){.host = demand.tls.host, .check = CHECK_NOTHING};
+	channel_secure(&conn->channel, conn->worker->tls, &demand.tls, &conn->worker->plain);
 }
 
 enum protection protection_of(const struct conn *conn)
@@ -244,17 +256,28 @@ static bool is_for_another(const struct conn *conn, const struct delivery *deliv
 	return peer && peer->by_other_name && !slice_is(conn->routes->domain, delivery->domain->name);
 }
 
-bool protection_suffices(const struct conn *conn, const struct delivery *delivery)
+bool protection_takes(const struct conn *conn, const struct delivery *delivery)
+{
+	return !conn->lenient || is_waived(delivery);
+}
+
+/* Whether it is what is asked for, by the recipient's domain and by the operator. */
+static bool is_as_asked(const struct conn *conn, const struct delivery *delivery)
 {
 	enum protection demanded = demanded_by(delivery->domain);
 
-	if (!policies_allow(conn, delivery->domain))
+	if (conn->lenient || !policies_allow(conn, delivery->domain))
 		return false;
 	if (demanded > PROTECTION_NONE && is_for_another(conn, delivery))
 		return false;
 	if (demanded == PROTECTION_DANE && !protection_mx_is_signed(delivery->domain))
 		return false; /* RFC 7672 2.2.1 */
 	return protection_of(conn) >= demanded;
+}
+
+bool protection_suffices(const struct conn *conn, const struct delivery *delivery)
+{
+	return is_as_asked(conn, delivery) || is_waived(delivery);
 }
 
 struct outcome protection_refusal(const struct conn *conn, const struct delivery *delivery, char *room)
@@ -285,14 +308,30 @@ struct outcome protection_refusal(const struct conn *conn, const struct delivery
 	return outcome;
 }
 
+/* Whether any that waits here waives TLS: it is to be the next. */
+static bool bring_waived(struct lane *lane)
+{
+	bool urgent = lane->nurgent > 0;
+
+	LIST_EACH (link, urgent ? &lane->urgent : &lane->ready)
+		if (is_waived(delivery_of(link))) {
+			lane_remove(lane, link, urgent);
+			lane_put_back(lane, link, urgent);
+			return true;
+		}
+	return false;
+}
+
 bool protection_falls_back(struct conn *conn)
 {
 	if (session_end(&conn->session) != SESSION_INSECURE)
 		return false;
 	stat_add(conn->worker->stats, STAT_TLS_FAILED, 1);
 	note_trust(conn);
-	if (protection_wished(conn) != SESSION_TLS_IF_OFFERED)
-		return false;
+	if (protection_wished(conn) != SESSION_TLS_IF_OFFERED) {
+		conn->lenient = target_of(conn->lane->site)->tls == TLS_OPPORTUNISTIC && bring_waived(conn->lane);
+		return conn->lenient;
+	}
 	conn->host->in_clear_until_ms = worker_now_ms(conn->worker) + IN_CLEAR_MS;
 	return true;
 }

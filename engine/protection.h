@@ -68,6 +68,9 @@ bool protection_is_possible(const struct conn *conn);
  * signed, "... pkix", "... unverified", or "none". */
 void protection_write(const struct conn *conn, const struct domain *domain, char text[PROTECTION_TEXT_MAX]);
 
+/* Whether this delivery is one the connection was made for. One that is lenient (its host was met as if it had no TLSA
+ * records) is for mail that waives TLS, and ends when other mail is next: that gets another, and not a refusal. */
+bool protection_takes(const struct conn *conn, const struct delivery *delivery);
 /* Whether mail to this delivery's domain may be said on the connection. If not, why holds the outcome's text. */
 bool protection_suffices(const struct conn *conn, const struct delivery *delivery);
 /* The outcome of a delivery that may not; its text is in room. */
@@ -78,5 +81,6 @@ struct outcome protection_refusal(const struct conn *conn, const struct delivery
 void protection_count(const struct conn *conn);
 /* A session is over before it was ready; a handshake that failed is counted. True if the same host may be tried once
  * more in clear (RFC 7435): nothing demanded more of it, and the connection is a new one. It is remembered for an hour.
- */
+ * Where TLSA records did, and something that waits waives TLS (RFC 8689 4.2.2), the new one is lenient: TLS with
+ * whoever is there, and if that fails in clear. */
 bool protection_falls_back(struct conn *conn);

@@ -178,6 +178,10 @@ struct transaction *transaction_compose(struct conn *conn)
 
 	for (unsigned bad = 0; bad < BAD_MAX && lane_offers(lane, conn->idle, conn->ntransactions > 0, &urgent);
 	     bad++) {
+		if (!protection_takes(conn, delivery_of(lane_first_of(lane, urgent)))) {
+			session_quit(&conn->session, worker_now_ms(worker));
+			return NULL;
+		}
 		transaction = pool_take(&worker->transactions);
 		if (!transaction)
 			return NULL;

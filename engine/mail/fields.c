@@ -163,6 +163,19 @@ static bool check_unsubscribe(const struct fields *fields, struct message *messa
 			 "List-Unsubscribe-Post wants a List-Unsubscribe with <https://...> (RFC 8058 3.1)");
 }
 
+bool header_waives(struct slice name, struct slice value)
+{
+	return slice_is_nocase(name, SLICE("TLS-Required")) && slice_is_nocase(slice_trim(value), SLICE("No"));
+}
+
+/* With variables in it nobody knows what it will say, and it counts for nothing. */
+static bool has_waiver(const struct fields *fields)
+{
+	const struct field *field = find(fields, SLICE("TLS-Required"));
+
+	return field && !field->text.len && header_waives(field->name, written_value(field));
+}
+
 bool fields_end(struct fields *fields, struct message *message, struct mail_error *error)
 {
 	if (!fields_have(fields, SLICE("From")))
@@ -177,6 +190,7 @@ bool fields_end(struct fields *fields, struct message *message, struct mail_erro
 	message->eight_bit |= fields->utf8;
 	message->add_date = !fields_have(fields, SLICE("Date"));
 	message->shared = !fields->tagged;
+	message->waives = has_waiver(fields);
 	return message->raw || check_unsubscribe(fields, message, error);
 }
 

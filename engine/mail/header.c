@@ -39,6 +39,7 @@ static const struct header_rule rules[] = {
 	{.name = {"List-Post", 9}, .kind = HEADER_URIS, .once = true, COMMA},
 	{.name = {"List-Owner", 10}, .kind = HEADER_URIS, .once = true, COMMA},
 	{.name = {"List-Archive", 12}, .kind = HEADER_URIS, .once = true, COMMA},
+	{.name = {"TLS-Required", 12}, .kind = HEADER_TOKENS, .once = true},
 	{.name = {"MIME-Version", 12}, .kind = HEADER_TOKENS, .origin = HEADER_MADE, .once = true},
 	{.name = {"Content-Type", 12}, .origin = HEADER_MADE, .once = true},
 	{.name = {"Content-Transfer-Encoding", 25}, .kind = HEADER_TOKENS, .origin = HEADER_MADE, .once = true},

@@ -47,6 +47,9 @@ bool header_name_check(struct slice name, struct mail_error *error);
  * who ("the value", "{{name}}"). */
 bool header_text_check(struct slice text, const char *who, struct mail_error *error);
 
+/* Whether this field says that the message may go where no TLS can be had: TLS-Required: No (RFC 8689 3). */
+bool header_waives(struct slice name, struct slice value);
+
 /* Appends name, value and CRLF, encoded and folded. utf8 is set when raw UTF-8 was written (an address of RFC 6532),
  * and left alone otherwise. On false, what was appended is to be taken back. */
 bool header_write(struct outbuf *out, struct slice name, struct slice value, bool *utf8, struct mail_error *error);

@@ -88,6 +88,16 @@ bool message_is_shared(const struct message *message)
 	return message->shared;
 }
 
+bool message_waives_tls(const struct message *message, struct slice own_headers)
+{
+	struct pack_entry entry;
+
+	while (pack_next(&own_headers, &entry))
+		if (slice_is_nocase(entry.name, SLICE("TLS-Required")))
+			return header_waives(entry.name, entry.value);
+	return message->waives;
+}
+
 static struct render render_of(const struct message *message, const struct merge *merge, enum wire_form form)
 {
 	return (struct render){

@@ -67,6 +67,9 @@ bool message_accepts(const struct message *message, const struct merge *merge, s
 /* All recipients get the same bytes, but for those with headers of their own: several may share a transaction. So it is
  * with every raw message, and with others that have no variables and a To. */
 bool message_is_shared(const struct message *message);
+/* Whether it says TLS-Required: No (RFC 8689): what its recipient's domain asks of TLS is not to hold it back. A
+ * recipient's own header is what counts, where there is one. */
+bool message_waives_tls(const struct message *message, struct slice own_headers);
 /* An envelope sender with {{variables}} ("b+{{hk.verp}}@news.example"), filled in; appends to out. An empty
  * sender stays empty. False with error, and nothing appended, when the result is not an address. {{hk.message_id}} is
  * the one that is made here, whatever the message says. */

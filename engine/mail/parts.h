@@ -42,6 +42,7 @@ struct message {
 	bool raw; /* kind 'R': nothing of the recipient goes into it */
 	bool add_to, add_date;
 	bool shared, eight_bit, utf8;
+	bool waives;	/* it says TLS-Required: No */
 	bool one_click; /* only a value can tell whether there is the https URI that it wants */
 };
 

@@ -19,7 +19,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from dns_test import NSD, Daemon, free_port, program
 from redis_client import Redis, RedisServer
-from tls_test import HIKYAKU, RAW, Certificates, Server, first_events
+from tls_test import HIKYAKU, RAW, WAIVER, Certificates, Server, first_events
 
 CONF = """hostname = "mta.elsewhere.test"
 workers = 1
@@ -126,13 +126,15 @@ class World:
         self.records(name, records)
         return Server(*server, address=(address, self.port))
 
-    def case(self, domain, server, records, outcome, about, policy=None):
-        """A domain with one host: what is to come of its mail, and what the event has as tls or as reply."""
+    def case(self, domain, server, records, outcome, about, policy=None, waived=None):
+        """A domain with one host: what is to come of its mail, and what the event has as tls or as reply. waived: what
+        it has as tls where the message waives it (RFC 8689)."""
         self.add(domain, "MX 10 mx.%s." % domain)
-        self.expect(domain, [self.host("mx." + domain, server, records)], outcome, about, policy)
+        self.expect(domain, [self.host("mx." + domain, server, records)], outcome, about, policy, waived=waived)
 
-    def expect(self, domain, servers, outcome, about, policy=None, mx=None):
-        self.cases.append(dict(domain=domain, servers=servers, outcome=outcome, about=about, policy=policy, mx=mx))
+    def expect(self, domain, servers, outcome, about, policy=None, mx=None, waived=None):
+        self.cases.append(dict(domain=domain, servers=servers, outcome=outcome, about=about, policy=policy, mx=mx,
+                               waived=waived))
 
     def zone_files(self):
         """The zones as NSD reads them, and the anchor for Unbound."""
@@ -266,6 +268,45 @@ def policies(world):
     world.case("off.test", itself, [world.wrong], "delivered", "none", "none")
 
 
+def waivers(world):
+    """A message that waives TLS, and behind it one that does not: what lets the first go lets nothing else."""
+    itself = ("tls", world.itself)
+    world.case("waived.test", itself, [world.wrong], "deferred", "TLSA", waived="unverified")
+    world.add("both.test", "MX 10 mx.both.test.")
+    world.both = world.host("mx.both.test", itself, [world.wrong])
+    world.case("waived-plain.test", ("none",), [world.right], "deferred", "STARTTLS", waived="none")
+    world.case("waived-broken.test", ("garbage",), [world.right], "deferred", "could not be protected", waived="none")
+    world.case("waived-good.test", itself, [world.right], "delivered", "dane", waived="dane")
+    world.case("waived-in-vain.test", ("none",), [], "deferred", "does not offer STARTTLS", "required", waived="")
+
+
+def waiver_behind(world, redis, commands):
+    """One job for two at one domain, the second with the header: he gets his mail, and she no word on that connection."""
+    to = [{"address": "ann@both.test"}, {"address": "bob@both.test", "headers": {"TLS-Required": "No"}}]
+    message = {"headers": {"From": "b@elsewhere.test"}, "subject": "both", "text": "hello"}
+    job = {"id": "both", "from": "b@elsewhere.test", "to": to, "message": message}
+    redis("XADD", "hikyaku:jobs", "*", "job", json.dumps(job))
+    end, found = time.monotonic() + 10, {}
+    while time.monotonic() < end and len(found) < 2:
+        time.sleep(0.05)
+        for _, fields in redis("XRANGE", "hikyaku:{0}:events", "-", "+"):
+            row = dict(zip(fields[::2], fields[1::2]))
+            if row[b"job"] == b"both" and row[b"to"]:
+                found.setdefault(row[b"to"].decode(), row[b"type"].decode())
+    heard = [verb for verb in world.both.commands if verb.endswith(("MAIL", "RCPT"))]
+    commands.expect("both", (found, heard), ({"ann@both.test": "deferred", "bob@both.test": "delivered"},
+                                             ["tls MAIL", "tls RCPT"]))
+
+
+def judge_waiver(case, found):
+    kind, event = found.get("waived-" + case["domain"], ("nothing", {}))
+    if case["waived"] and (kind, event.get("tls", "").split(" ")[-1]) != ("delivered", case["waived"]):
+        return "expected the waiver to be delivered, tls %s, found %s %s" % (case["waived"], kind, event)
+    commands = [verb.split(" ")[-1] for server in case["servers"] for verb in server.commands]
+    wanted = bool(case["waived"]) + (case["outcome"] == "delivered")
+    return "" if commands.count("MAIL") == wanted else "expected MAIL %d times, found %s" % (wanted, commands)
+
+
 def judge(case, found):
     heard = [server.commands for server in case["servers"]]
     if case["domain"] not in found:
@@ -277,7 +318,7 @@ def judge(case, found):
         if case["mx"] and event["mx"] != case["mx"]:
             return "expected mx %s, found %s" % (case["mx"], event["mx"])
         return "" if event["tls"].endswith(case["about"]) else "expected tls %s, found %s" % (case["about"], event["tls"])
-    if [verb for commands in heard for verb in commands if verb.endswith(("MAIL", "RCPT", "DATA"))]:
+    if not case["waived"] and [verb for commands in heard for verb in commands if verb.endswith(("MAIL", "RCPT", "DATA"))]:
         return "it heard mail without what was demanded: %s" % heard
     if event["category"] not in ("tls", "network") or event.get("scope") == "recipient":
         return "expected category tls, found %s, scope %s" % (event["category"], event.get("scope"))
@@ -333,6 +374,7 @@ def look(world, folder, redis):
     pathlib.Path(folder, "message").write_bytes(RAW)
     commands = Commands(folder, world.authority[0])
     send_again(world, redis, commands)
+    waiver_behind(world, redis, commands)
     host = commands.resolve("u311.test", "tlsa", "TLS with a certificate that its TLSA", True)
     commands.expect("records", (host["tlsa_base"], host["tlsa_records"], host["tlsa_usable"]), ("mx.u311.test", 1, 1))
     commands.resolve("unusable.test", "tlsa", "TLS, whoever is at the other end", True)
@@ -362,21 +404,34 @@ def status_count(status, name):
     return sum(status_count(value, name) for value in status) if isinstance(status, list) else 0
 
 
+def wait_for_events(redis, engine, wanted):
+    end = time.monotonic() + 30
+    while time.monotonic() < end and not wanted <= set(first_events(redis)) and engine.poll() is None:
+        time.sleep(0.05)
+
+
 def deliver(world, folder, redis, resolver, path):
     """One message to each domain; the first event of each, what people are shown, and with what the engine ended."""
     conf = CONF % (world.port, folder, path, resolver.address)
+    conf += 'domain "both.test" { messages-per-connection = 10 }\n'
     for case in world.cases:
         if case["policy"]:
             conf += 'domain "%s" { tls = "%s" }\n' % (case["domain"], case["policy"])
         job = {"id": case["domain"], "from": "b@elsewhere.test", "to": ["a@" + case["domain"]]}
-        redis("XADD", "hikyaku:jobs", "*", "job", json.dumps(job), "raw", RAW)
+        if case["waived"] is None:
+            redis("XADD", "hikyaku:jobs", "*", "job", json.dumps(job), "raw", RAW)
+        else:
+            redis("XADD", "hikyaku:jobs", "*", "job", json.dumps(dict(job, id="waived-" + job["id"])), "raw", WAIVER)
     pathlib.Path(folder, "hikyaku.conf").write_text(conf)
     with open(folder + "/engine.log", "wb") as log:
         engine = subprocess.Popen([HIKYAKU, "run", "-c", folder + "/hikyaku.conf"], stdout=log, stderr=log,
                                   env=dict(os.environ, SSL_CERT_FILE=world.certificates.authority[0]))
-    end = time.monotonic() + 30
-    while time.monotonic() < end and len(first_events(redis)) < len(world.cases) and engine.poll() is None:
-        time.sleep(0.05)
+    waived = [case["domain"] for case in world.cases if case["waived"]]
+    wait_for_events(redis, engine, {"waived-" + domain for domain in waived})
+    for domain in waived:  # while the connections of those before are still there
+        job = {"id": domain, "from": "b@elsewhere.test", "to": ["a@" + domain]}
+        redis("XADD", "hikyaku:jobs", "*", "job", json.dumps(job), "raw", RAW)
+    wait_for_events(redis, engine, {case["domain"] for case in world.cases if case["waived"] != ""})
     found = first_events(redis)
     seen = look(world, folder, redis)
     engine.terminate()
@@ -385,7 +440,8 @@ def deliver(world, folder, redis, resolver, path):
 
 def run(folder):
     world = World(folder)
-    for part in (usages, certificates_gone_bad, tls_must_be, dns_says, aliases, names_of_domains, several_hosts, policies):
+    for part in (usages, certificates_gone_bad, tls_must_be, dns_says, aliases, names_of_domains, several_hosts, policies,
+                 waivers):
         part(world)
     files, anchor = world.zone_files()
     with RedisServer() as server, Daemon("nsd", ["-d", "-c", "@DIR@/nsd.conf"], files) as nsd:
@@ -393,8 +449,9 @@ def run(folder):
         with Daemon("unbound", ["-d", "-c", "@DIR@/unbound.conf"], conf) as resolver:
             found, seen, status = deliver(world, folder, Redis(server.path), resolver, server.path)
     failed = 0
+    found["waived-in-vain.test"] = found.get("waived-waived-in-vain.test", ("nothing", {}))  # the operator's demand
     for case in world.cases:
-        wrong = judge(case, found)
+        wrong = judge(case, found) or (judge_waiver(case, found) if case["waived"] is not None else "")
         failed += bool(wrong)
         if wrong:
             print("%s: %s" % (case["domain"], wrong))

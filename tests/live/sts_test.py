@@ -21,7 +21,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from redis_client import Redis, RedisServer
-from tls_test import RAW, Certificates, Server, first_events
+from tls_test import RAW, WAIVER, Certificates, Server, first_events
 
 HIKYAKU = os.environ.get("HIKYAKU", "./hikyaku")
 NAMESERVER = os.path.join(os.environ.get("BUILD", "build"), "bin/nameserver")
@@ -180,11 +180,12 @@ class World:
         records = ["_mta-sts.%s.test txt v=STSv1; id=%s;" % (name, number) for name in CASES if name != "silent"]
         return records + ["mta-sts.* a 127.0.0.1"]
 
-    def run(self, jobs):
+    def run(self, jobs, waived=()):
         """One life of the engine: these jobs, until each has an event."""
         for job, name in jobs.items():
             order = {"id": job, "from": "b@sts.test", "to": ["a@%s.test" % name]}
-            self.redis("XADD", "hikyaku:jobs", "*", "job", json.dumps(order), "raw", RAW)
+            self.redis("XADD", "hikyaku:jobs", "*", "job", json.dumps(order), "raw",
+                       WAIVER if job in waived else RAW)
         with open(self.folder + "/engine.log", "ab") as log:
             engine = subprocess.Popen([HIKYAKU, "run", "-c", self.folder + "/hikyaku.conf"], stdout=log, stderr=log,
                                       env=dict(os.environ, SSL_CERT_FILE=self.certificates.authority[0],
@@ -247,6 +248,17 @@ def without_policy_hosts(world):
     world.expect("good-2", "good", "delivered", "pkix")
 
 
+def waived(world):
+    """TLS-Required: No is for that message alone: the policy goes on to hold for the one behind it (RFC 8689 4.2.2)."""
+    world.run({"plain-w": "plain", "plain-4": "plain", "selfsigned-w": "selfsigned", "selfsigned-4": "selfsigned"},
+              waived=("plain-w", "selfsigned-w"))
+    found = first_events(world.redis)
+    for name, tls, verb in (("plain", "none", "MAIL"), ("selfsigned", "unverified", "tls MAIL")):
+        world.expect(name + "-w", name, "delivered", tls)
+        heard = (found.get(name + "-4", [""])[0], [server.commands.count(verb) for server in world.receivers[name]])
+        world.check(name + "-4", "" if heard == ("deferred", [1]) else "expected one MAIL, found %s" % (heard,))
+
+
 def with_another_id(world):
     """Another id is another policy: it is fetched, and holds. One that cannot be had leaves the old one in force."""
     PolicyHost.files["plain.test"] = policy("none")
@@ -270,6 +282,7 @@ def main():
             try:
                 first_life(world)
                 without_policy_hosts(world)
+                waived(world)
                 with_another_id(world)
             finally:
                 world.stop()

@@ -30,6 +30,7 @@ redis { server = "unix:%s" }
 domain "*" { connections = 1  timeout-ehlo = "3s"  timeout-greeting = "3s" }
 """
 RAW = b"From: a@tls.test\r\nSubject: a letter\r\nDate: Tue, 24 Nov 2026 08:00:00 +0000\r\nMessage-ID: <1@tls.test>\r\n\r\nhello\r\n"
+WAIVER = b"TLS-Required: No\r\n" + RAW  # RFC 8689
 
 
 class Certificates:

@@ -208,6 +208,40 @@ static void test_shared(void **state)
 	}
 }
 
+static void test_tls_waived(void **state)
+{
+	static const struct {
+		const char *stored, *own;
+		bool waived;
+	} cases[] = {
+		{"R" FROM "\r\nTLS-Required: No\r\n", NULL, false}, /* that is its text */
+		{"RTLS-Required: No\r\n" FROM "\r\n", NULL, true},
+		{"Rtls-required:\r\n  NO \r\n" FROM "\r\n", NULL, true},
+		{"RTLS-Required: Yes\r\n" FROM "\r\n", NULL, false},
+		{"RTLS-Required: No, thanks\r\n" FROM "\r\n", NULL, false},
+		{"RTLS-Required:\r\n" FROM "\r\n", NULL, false},
+		{"TTLS-Required: {{x}}\r\n" FROM "\r\n", NULL, false},
+		{"M{\"text\":\"a\",\"headers\":{\"From\":\"a@b.example\",\"TLS-Required\":\"No\"}}", NULL, true},
+		{"M{\"text\":\"a\",\"headers\":{\"From\":\"a@b.example\",\"TLS-Required\":\"No\"}}", "Yes", false},
+		{"M{\"text\":\"a\",\"headers\":{\"From\":\"a@b.example\"}}", "No", true},
+		{"M{\"text\":\"a\",\"headers\":{\"From\":\"a@b.example\"}}", NULL, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct message *message = message_compile(slice_of(cases[i].stored), NULL, NULL);
+		struct outbuf own = {0};
+
+		assert_non_null(message);
+		if (cases[i].own)
+			pack_add(&own, PACK_TEXT, SLICE("tls-Required"), slice_of(cases[i].own));
+		assert_int_equal(message_waives_tls(message, outbuf_slice(&own)), cases[i].waived);
+		message_free(message);
+		outbuf_free(&own);
+	}
+	assert_null(message_compile(SLICE("RTLS-Required: No\r\nTLS-Required: No\r\n" FROM "\r\n"), NULL, NULL));
+}
+
 static void test_sender(void **state)
 {
 	static const char *const cases[][2] = {
@@ -302,6 +336,7 @@ int main(void)
 		cmocka_unit_test(test_own_headers),
 		cmocka_unit_test(test_one_click_by_value),
 		cmocka_unit_test(test_shared),
+		cmocka_unit_test(test_tls_waived),
 		cmocka_unit_test(test_sender),
 		cmocka_unit_test(test_references),
 		cmocka_unit_test(test_dates),
