@@ -1,4 +1,4 @@
-/* Settling: what became of leased records, told to Redis in batches of 32 (more when Redis is behind), or every 5 ms.
+/* Settling: what became of leased records, told to Redis in batches of 128, or every 5 ms.
  *
  *     settle_open(&settle, ring, &errands, &shard);
  *     settle_add(&settle, &settlement);            copied
@@ -30,7 +30,6 @@ struct settle {
 	struct list resting;	   /* owned batches */
 	struct timer timer;	   /* when what is filled so far must go */
 	unsigned unsettled;	   /* not acknowledged yet */
-	unsigned under_way;	   /* batches sent and not acknowledged */
 	bool complained;	   /* of an error, since the last acknowledgement */
 	uint64_t done, already, stale;
 	/* After an acknowledgement; fenced: Redis says that another engine holds the shard. */
