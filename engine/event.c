@@ -3,6 +3,7 @@
 #include "event.h"
 
 #include "queue/document.h"
+#include "smtp/verdict_detail.h"
 
 static void put_text(struct outbuf *out, const char *name, struct slice text)
 {
@@ -82,6 +83,15 @@ static void put_where(struct outbuf *out, const struct attempt *attempt)
 	put_text(out, "remote_ip", attempt->remote_ip);
 }
 
+/* The blocklist and the page that a refusal names. */
+static void put_detail(struct outbuf *out, struct slice reply)
+{
+	struct verdict_detail detail = verdict_detail_of(reply);
+
+	put_text(out, "blocklist", detail.list);
+	put_text(out, "url", detail.url);
+}
+
 static void put_what(struct outbuf *out, const struct outcome *outcome)
 {
 	outbuf_json_text(out, "stage", slice_of(stage_name(outcome->stage)));
@@ -93,6 +103,8 @@ static void put_what(struct outbuf *out, const struct outcome *outcome)
 	if (outcome->verdict.action != ACTION_DELIVERED)
 		outbuf_json_text(out, "scope", slice_of(scope_name(outcome->verdict.scope)));
 	put_text(out, "rule", slice_of(outcome->verdict.rule));
+	if (outcome->origin == ORIGIN_REMOTE && outcome->verdict.action != ACTION_DELIVERED)
+		put_detail(out, outcome->text);
 }
 
 void event_write(struct outbuf *out, const struct delivery *delivery, const struct outcome *outcome,

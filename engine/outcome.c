@@ -134,6 +134,21 @@ static void outcome_uncertain(struct delivery *delivery, const struct outcome *o
 	CHECK(!"a policy that exists");
 }
 
+static void count(const struct delivery *delivery, const struct outcome *outcome, const struct attempt *attempt)
+{
+	struct worker *worker = delivery->worker;
+
+	if (outcome->verdict.action != ACTION_DELIVERED)
+		worker->refusals[outcome->verdict.category]++;
+	if (delivery->mailing->campaign.len)
+		scoreboard_count(&worker->scoreboard, SCORE_CAMPAIGN, delivery->record.tenant,
+				 delivery->mailing->campaign, outcome);
+	if (attempt && attempt->site.len)
+		scoreboard_count(&worker->scoreboard, SCORE_SITE, SLICE_NONE, attempt->site, outcome);
+	if (attempt && attempt->source.len)
+		scoreboard_count(&worker->scoreboard, SCORE_SOURCE, SLICE_NONE, attempt->source, outcome);
+}
+
 void outcome_settle(struct delivery *delivery, const struct outcome *outcome, const struct attempt *attempt)
 {
 	struct stats *stats = delivery->worker->stats;
@@ -148,8 +163,7 @@ void outcome_settle(struct delivery *delivery, const struct outcome *outcome, co
 		return;
 	}
 	watch_meet(delivery, outcome);
-	if (outcome->verdict.action != ACTION_DELIVERED)
-		delivery->worker->refusals[outcome->verdict.category]++;
+	count(delivery, outcome, attempt);
 	switch (outcome->verdict.action) {
 	case ACTION_DELIVERED:
 		stat_add(stats, STAT_DELIVERED, 1);

@@ -116,6 +116,7 @@ void status_write(struct outbuf *out, const struct worker *worker)
 	outbuf_json_number(out, "sites_total", sites->count);
 	outbuf_json_number(out, "unsettled", queue_unsettled(worker->queue));
 	write_refusals(out, worker);
+	scoreboard_write(&worker->scoreboard, out);
 	if (worker->number == 0) /* the counters are the engine's, not one worker's */
 		for (unsigned i = 0; i < STAT_COUNT; i++)
 			outbuf_json_number(out, stat_name((enum stat)i), stat_read(worker->stats, (enum stat)i));

@@ -177,6 +177,7 @@ void worker_close(struct worker *worker)
 	judge_free(&worker->judge);
 	breaker_free(&worker->breaker);
 	watch_free(&worker->watch);
+	scoreboard_free(&worker->scoreboard);
 	pool_free(&worker->conns);
 	pool_free(&worker->transactions);
 	pool_free(&worker->deliveries);

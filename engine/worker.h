@@ -5,6 +5,7 @@
 #include "breaker.h"
 #include "engine.h"
 #include "judge.h"
+#include "scoreboard.h"
 #include "watch.h"
 
 #include "base/pool.h"
@@ -28,6 +29,7 @@ struct worker {
 	struct judge judge;
 	struct breaker breaker;
 	struct watch watch;
+	struct scoreboard scoreboard;
 	struct tls *tls;
 	struct outbuf plain; /* scratch: what a TLS record says */
 	struct pool conns, transactions, deliveries;

@@ -9,6 +9,8 @@
 #include "console.h"
 #include "heard_line.h"
 
+#include "smtp/verdict_detail.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -50,6 +52,7 @@ static void explain_local(const struct config *config, const struct local_rule *
 
 static void explain(struct classifier *classifier, const struct heard *heard, const struct verdict *verdict)
 {
+	struct verdict_detail detail = verdict_detail_of(heard->text);
 	struct outbuf why = {0};
 
 	outbuf_printf(&why, "heard at %s: code %u", stage_name(heard->stage), heard->code);
@@ -61,6 +64,14 @@ static void explain(struct classifier *classifier, const struct heard *heard, co
 		explain_local(classifier->config, classifier->rule, &why);
 	else
 		outbuf_printf(&why, "; built-in rule %s decided", verdict->rule);
+	if (detail.list.len)
+		outbuf_printf(&why, "; it names the blocklist %.*s", SLICE_ARG(detail.list));
+	if (detail.url.len)
+		outbuf_printf(&why, "; it says more at %.*s", SLICE_ARG(detail.url));
+	if (classifier->json && detail.list.len)
+		outbuf_json_text(&classifier->out, "blocklist", detail.list);
+	if (classifier->json && detail.url.len)
+		outbuf_json_text(&classifier->out, "url", detail.url);
 	if (classifier->json)
 		outbuf_json_text(&classifier->out, "why", outbuf_slice(&why));
 	else

@@ -4,6 +4,7 @@
 #include "client.h"
 #include "console.h"
 #include "pauses.h"
+#include "scores_shown.h"
 
 #include "base/check.h"
 #include "queue/time.h"
@@ -259,6 +260,7 @@ static void print_text(const struct report *report, struct outbuf *out)
 		outbuf_byte(out, '\n');
 	}
 	print_lanes(report, out);
+	scores_show(report->workers, out);
 }
 
 static void print_json(struct report *report, struct outbuf *out)

@@ -97,6 +97,8 @@ def test_files_and_text():
         file.write("rcpt\t550 5.1.1 No such user\n")
         file.flush()
         done = run("", "--explain", file.name, file.name)
+    listed = verdicts("rcpt\t554 5.7.1 blocked using zen.list.example, see https://list.example/q?192.0.2.1\n", "--explain")[0][0]
+    same((listed["blocklist"], listed["url"]), ("zen.list.example", "https://list.example/q?192.0.2.1"))
     lines = done.stdout.decode().splitlines()
     same(len(lines), 4, lines)
     same(lines[:2], lines[2:])

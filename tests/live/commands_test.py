@@ -56,6 +56,8 @@ class Receiver:
             return b"250-receiver.test\r\n250-PIPELINING\r\n250 8BITMIME\r\n"
         if line.startswith("RCPT TO:<GONE"):
             return b"550 5.1.1 no such user\r\n"
+        if line.startswith("RCPT TO:<TASTE"):
+            return b"554 5.7.1 rejected as spam, see https://mail.example/why\r\n"
         if line == "DATA":
             stream.write(b"354 go\r\n")
             while stream.readline() not in (b".\r\n", b""):

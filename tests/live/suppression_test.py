@@ -84,6 +84,11 @@ def test_engine(world):
     need(abs(entry["until"] - entry["since"] - 180 * 86400000) < 5000, entry)
     until("status counts it", lambda: [worker for worker in json.loads(world.run("status", "--json").stdout)["workers"]
                                        if worker["refusals"].get("invalid-recipient") == 1])
+    scores = [worker["scoreboard"] for worker in json.loads(world.run("status", "--json").stdout)["workers"]]
+    need(any(score["delivered"] == 1 and score["refusals"] == {"invalid-recipient": 1} for one in scores for score in one["site"]),
+         "the scores of the site", scores)
+    text = world.run("status").stdout
+    need("1 delivered       1 refused: 1 invalid-recipient" in text, text)
     said = len(world.receiver.lines)
     second = send(world, "s2", "GONE@a.test", "ann@a.test", tenant="acme")
     need(second == {"GONE@a.test": "suppressed", "ann@a.test": "delivered"}, second)
@@ -93,7 +98,9 @@ def test_engine(world):
     counts = until("the job's counts", lambda: world.redis("HGET", "hikyaku:job:acme:s2", "state") == b"finished")
     need(counts and world.redis("HGET", "hikyaku:job:acme:s2", "suppressed") == b"1", "the job's counts")
     need(world.run("suppress", "remove", "gone@a.test").returncode == 0, "remove")
-    need(send(world, "s3", "gone@a.test") == {"gone@a.test": "failed"}, "asked again")
+    need(send(world, "s3", "gone@a.test", "taste@a.test") == {"gone@a.test": "failed", "taste@a.test": "failed"}, "asked again")
+    links = {to: data.get("url") for _, to, data in events(world, "s3") if to}
+    need(links == {"gone@a.test": None, "taste@a.test": "https://mail.example/why"}, "what a refusal names", links)
     world.stop()
 
 

@@ -434,6 +434,34 @@ static void test_good_campaign(void **state)
 	end();
 }
 
+/* Called bad at several sites, a source is paused; at one of them, that site has its reasons. */
+static void test_refused_source(void **state)
+{
+	static const char more[] = "alarms { invalid-recipient = 0%  reputation = 40% }\n"
+				   "source \"ip1\" { address = \"10.0.0.100\" }\n"
+				   "rule \"listed\" { match = '^450 of RCPT'  action = later  category = reputation }\n"
+				   "domain \"third.test\" { route = { \"10.0.0.3:25\" } }\n"
+				   "domain \"fourth.test\" { route = { \"10.0.0.4:25\" } }\n";
+	struct address third = address_v4((const char[]){10, 0, 0, 3}, 25);
+	struct address fourth = address_v4((const char[]){10, 0, 0, 4}, 25);
+
+	(void)state;
+	for (unsigned several = 0; several <= 1; several++) {
+		begin(101 + several, more);
+		receiver_listen(several ? &scene.giant : &scene.other, &third);
+		receiver_listen(several ? &scene.giant : &scene.other, &fourth);
+		scene.is_busy = true;
+		add("giant.test", 60, 0);
+		add("third.test", 60, 0);
+		add("fourth.test", 60, 0);
+		add("other.test", 60, 0);
+		live(600000);
+		assert_int_equal(notes_sim_count("alarm", "\"alarm\":\"source\""), several);
+		assert_int_equal(notes_sim_count("pause", "{\"source\":\"ip1\"}"), several);
+		end();
+	}
+}
+
 /* An operator's rule slows the lane down to its rate for its time, after it was met often enough; then it is over. */
 static void test_rule_slows_down(void **state)
 {
@@ -466,7 +494,7 @@ int main(void)
 		cmocka_unit_test(test_no_domain),	   cmocka_unit_test(test_no_domain_anywhere),
 		cmocka_unit_test(test_a_dead_domain),	   cmocka_unit_test(test_drained),
 		cmocka_unit_test(test_rule_slows_down),	   cmocka_unit_test(test_bad_campaign),
-		cmocka_unit_test(test_good_campaign),
+		cmocka_unit_test(test_good_campaign),	   cmocka_unit_test(test_refused_source),
 	};
 	char command[128];
 
