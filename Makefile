@@ -1,7 +1,7 @@
 # Hikyaku. `make help` lists what there is to make.
 CC       = gcc
 BUILD    = build$(if $(SANITIZER),/$(SANITIZER))
-PKGS     = liburing hiredis ldns libconfuse jansson libpcre2-8 libidn2 libpsl openssl libcurl
+PKGS     = liburing hiredis ldns libconfuse jansson libpcre2-8 libidn2 libpsl openssl libcurl zlib
 CFLAGS   = -std=gnu11 -O2 -g -Wall -Wextra -Werror -fno-omit-frame-pointer
 CPPFLAGS = -D_GNU_SOURCE -Iengine -I. -MMD -MP $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LDLIBS   = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm

@@ -172,6 +172,7 @@ struct config {
 	struct slice path;
 	bool is_default; /* there was no file: divert is "discard" */
 	struct slice hostname, state_dir, require;
+	struct slice tls_reports; /* who sends them; empty: nobody */
 	unsigned workers, smtp_port; /* workers resolved: at least 1 */
 	bool allow_private;
 	enum divert_kind divert;

@@ -72,6 +72,18 @@ static void check_hostname(struct config_reading *reading)
 				  SLICE_ARG(config->hostname));
 }
 
+static void check_tls_reports(struct config_reading *reading)
+{
+	struct slice sender = reading->config->tls_reports;
+	size_t at = slice_find(sender, '@');
+
+	if (sender.len &&
+	    (!is_plain(slice_head(sender, at), "-_.+=", 64) || !config_is_domain(slice_skip(sender, at + 1))))
+		config_problem_at(reading, config_written(reading, SECTION_TOP, "tls-reports"),
+				  "tls-reports is \"%.*s\", expected an address such as \"tls-reports@sender.example\"",
+				  SLICE_ARG(slice_head(sender, 80)));
+}
+
 static void check_state_dir(struct config *config)
 {
 	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
@@ -343,6 +355,7 @@ void config_check(struct config_reading *reading)
 {
 	check_workers(reading->config);
 	check_hostname(reading);
+	check_tls_reports(reading);
 	check_state_dir(reading->config);
 	check_dns(reading->config);
 	check_redis(reading);

@@ -96,6 +96,11 @@ const struct config_key config_keys[] = {
 	 "", UNBOUND},
 	{"require", IN(TOP), 0, KIND_NAME, AT(config, require),
 	 "With durable the engine does not run on a Redis that promises less.", "none", WORDS("none durable")},
+	{"tls-reports", IN(TOP), 0, KIND_TEXT, AT(config, tls_reports),
+	 "The address that mails the daily reports on TLS to domains that want them (RFC 8460), and that they may "
+	 "write to; "
+	 "none are made if empty. Read at the start only.",
+	 "", UNBOUND},
 	{"divert", IN(TOP), 0, KIND_DIVERT, AT(config, divert),
 	 "Everything goes there instead: \"discard\", or an address such as \"[127.0.0.1]:2525\".", "", UNBOUND},
 

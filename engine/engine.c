@@ -205,6 +205,7 @@ static int run(struct running *running, struct config *config)
 		return 0;
 	if (!start_event_log(&running->start) || !start_memory(&running->start))
 		return running->start.exit_status;
+	start_reporter(&running->start);
 	running->start.engine.nworkers = config->workers < WORKERS_MAX ? config->workers : WORKERS_MAX;
 	if (!workers_start(running))
 		return 1;

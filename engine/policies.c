@@ -47,6 +47,13 @@ void policies_note(struct worker *worker, struct slice domain, struct sts_policy
 	map_add(&worker->policies, &promise->node, (struct slice){(char *)(promise + 1), domain.len});
 }
 
+const struct sts_policy *policies_find(const struct worker *worker, struct slice domain)
+{
+	const struct promise *promise = promise_find(worker, domain);
+
+	return promise ? promise->policy : NULL;
+}
+
 bool policies_allow(const struct conn *conn, const struct domain *domain)
 {
 	const struct promise *promise = promise_find(conn->worker, domain->name);

@@ -17,6 +17,8 @@ struct conn;
 
 /* Takes the count of policy; NULL: the domain has none. */
 void policies_note(struct worker *worker, struct slice domain, struct sts_policy *policy);
+/* What a domain asks for; borrowed, NULL: nothing. */
+const struct sts_policy *policies_find(const struct worker *worker, struct slice domain);
 bool policies_allow(const struct conn *conn, const struct domain *domain);
 /* Why not, into room (PROTECTION_WHY_MAX bytes). The domain's policy is asked for anew before more is leased: it may
  * have changed (RFC 8461 5.1). */

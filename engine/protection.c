@@ -8,6 +8,7 @@
 #include "conn.h"
 #include "policies.h"
 #include "target.h"
+#include "tls_tally.h"
 
 #include "base/check.h"
 #include "base/log.h"
@@ -245,6 +246,7 @@ void protection_count(const struct conn *conn)
 	};
 
 	stat_add(conn->worker->stats, stats[protection_of(conn)], 1);
+	tls_tally_note(conn);
 	note_trust(conn);
 }
 
@@ -327,6 +329,7 @@ bool protection_falls_back(struct conn *conn)
 	if (session_end(&conn->session) != SESSION_INSECURE)
 		return false;
 	stat_add(conn->worker->stats, STAT_TLS_FAILED, 1);
+	tls_tally_note(conn);
 	note_trust(conn);
 	if (protection_wished(conn) != SESSION_TLS_IF_OFFERED) {
 		conn->lenient = target_of(conn->lane->site)->tls == TLS_OPPORTUNISTIC && bring_waived(conn->lane);

@@ -6,6 +6,7 @@
 #include "directory.h"
 #include "event_log.h"
 #include "intake.h"
+#include "reporter.h"
 #include "sts.h"
 #include "underway.h"
 
@@ -158,6 +159,19 @@ bool start_memory(struct start *start)
 				  "reading what was learned of receivers, and what young sources have sent today", why);
 }
 
+void start_reporter(struct start *start)
+{
+	const struct config *config = start->engine.config;
+
+	if (config->tls_reports.len)
+		start->reporter = reporter_start(&(struct reporter_setup){
+			.server = start->engine.redis,
+			.prefix = config->redis.prefix,
+			.hostname = config->hostname,
+			.sender = config->tls_reports,
+		});
+}
+
 bool start_intake(struct start *start)
 {
 	start->intake =
@@ -186,6 +200,7 @@ void start_undo(struct start *start)
 {
 	if (start->intake)
 		intake_stop(start->intake);
+	reporter_stop(start->reporter);
 	event_log_stop(start->event_log);
 	if (start->engine.keeper)
 		keeper_stop(start->engine.keeper);

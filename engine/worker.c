@@ -12,6 +12,7 @@
 #include "status.h"
 #include "sts_ask.h"
 #include "target.h"
+#include "tls_tally.h"
 #include "transaction.h"
 #include "underway.h"
 
@@ -72,6 +73,7 @@ static void on_second(struct timer *timer, uint64_t now_ms)
 	if (worker->number == 0)
 		write_memory(worker, false);
 	breaker_tick(worker);
+	tls_tally_write(worker);
 	mailings_age(worker, now_ms);
 	if (now_ms / 1000 % 60 == 0) {
 		hosts_age(worker, now_ms);
@@ -169,6 +171,7 @@ void worker_close(struct worker *worker)
 	sts_asks_free(worker);
 	homes_free(worker);
 	policies_free(worker);
+	tls_tally_free(worker);
 	hosts_free(worker);
 	queue_free(worker->queue);
 	dns_free(worker->dns);

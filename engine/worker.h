@@ -35,6 +35,7 @@ struct worker {
 	struct pool conns, transactions, deliveries;
 	struct map mailings, bodies, hosts, homes;
 	struct map policies;	      /* what domains ask for by MTA-STS (policies.h) */
+	struct map tls_tallies;	      /* what came of TLS, for who wants to know (tls_tally.h) */
 	struct list sts_questions;    /* under way (sts_ask.h) */
 	struct list open_conns;	      /* all connections, whatever their state */
 	struct list idle_mailings;    /* those nobody uses, the longest unused first */

@@ -114,16 +114,32 @@ void notes_order(struct notes *notes, struct slice what, struct slice match, str
 	errand_send(notes->errands, errand);
 }
 
+static struct slice hash_key(struct notes *notes, struct slice hash)
+{
+	outbuf_reset(&notes->words);
+	outbuf_add(&notes->words, notes->shard->base);
+	outbuf_byte(&notes->words, ':');
+	outbuf_add(&notes->words, hash);
+	return outbuf_slice(&notes->words);
+}
+
 void notes_put(struct notes *notes, struct slice hash, struct slice field, struct slice value)
 {
 	struct errand *errand = note_begin(notes);
 
 	if (!errand)
 		return;
-	outbuf_reset(&notes->words);
-	outbuf_add(&notes->words, notes->shard->base);
-	outbuf_byte(&notes->words, ':');
-	outbuf_add(&notes->words, hash);
-	words(errand, (struct slice[]){SLICE("HSET"), outbuf_slice(&notes->words), field, value}, 4);
+	words(errand, (struct slice[]){SLICE("HSET"), hash_key(notes, hash), field, value}, 4);
+	errand_send(notes->errands, errand);
+}
+
+void notes_add(struct notes *notes, struct slice hash, struct slice field, uint64_t n)
+{
+	struct errand *errand = note_begin(notes);
+
+	if (!errand)
+		return;
+	words(errand, (struct slice[]){SLICE("HINCRBY"), hash_key(notes, hash), field}, 3);
+	errand_number(errand, n);
 	errand_send(notes->errands, errand);
 }

@@ -33,5 +33,7 @@ void notes_suppress(struct notes *notes, const struct suppression_verdict *verdi
 void notes_event(struct notes *notes, struct slice type, struct slice data);
 /* A field of a HASH of the shard, named by what follows the shard's own name ("warm"). */
 void notes_put(struct notes *notes, struct slice hash, struct slice field, struct slice value);
+/* Adds to such a field, as to a number. Asked again after a loss of the connection it may be added twice. */
+void notes_add(struct notes *notes, struct slice hash, struct slice field, uint64_t n);
 /* An entry of the control stream, as an operator would add it. match: a JSON object. */
 void notes_order(struct notes *notes, struct slice what, struct slice match, struct slice by);

@@ -123,6 +123,8 @@ static const struct bad {
 	{"redis { shards = 2 }", 1, "later version"},
 	{"redis { tls = true }", 1, "later version"},
 	{"redis {\npassword-file = \"/nonexistent/file\" }", 2, "cannot open /nonexistent/file"},
+	{"tls-reports = \"nobody\"", 1, "expected an address"},
+	{"tls-reports = \"a b@c.example\"", 1, "expected an address"},
 	{"http { listen = \"127.0.0.1:8025\" }", 1, "later version"},
 	{"workers = 1\nrelay \"a\" { host = \"smtp.relay.example:0\" }", 2, "the host of the relay \"a\""},
 	{"relay \"a\" { host = \"smtp.relay.example:x\" }", 1, "expected a name or an address"},

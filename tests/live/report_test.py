@@ -1,0 +1,228 @@
+#!/usr/bin/env python3
+"""TLS reports, end to end (RFC 8460): domains whose TLS is good, bad and absent, with MTA-STS and without, and the mail
+that tells them so a day later. A day has three seconds here; what falls on both sides of midnight comes in two reports.
+
+bench/nameserver has the records; MX hosts are scripted servers on addresses of their own; the reports go, as mail of the
+engine itself, to one that keeps what it gets."""
+import base64
+import email
+import gzip
+import http.server
+import json
+import os
+import pathlib
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from dns_test import free_port
+from programs import stop_program
+from redis_client import Redis, RedisServer
+from sts_test import NameServer, policy
+from tls_test import HIKYAKU, RAW, Certificates, Server
+
+CONF = """hostname = "mta.report.test"
+workers = 1
+smtp-port = %d
+allow-private-addresses = true
+state-dir = "%s/state"
+redis { server = "unix:%s" }
+dns { servers = { "%s" } }
+tls-reports = "tls@sender.test"
+domain "*" { connections = 1  messages-per-connection = 1  timeout-ehlo = "3s" }
+"""
+STS = policy("enforce", "mx.sts.test")
+# domain: its address, what its server does, its messages; the policy, sessions that were good, how others failed
+CASES = {
+    "fine": ("127.0.0.11", "tls", 3, "no-policy-found", 3, {}),
+    "plain": ("127.0.0.12", "none", 2, "no-policy-found", 0, {"starttls-not-supported": 2}),
+    "broken": ("127.0.0.13", "garbage", 2, "no-policy-found", 0, {"validation-failure": 1}),  # then it is left in clear
+    "sts": ("127.0.0.14", "tls", 1, "sts", 0, {"certificate-not-trusted": 1}),
+    "quiet": ("127.0.0.15", "tls", 1, None, 0, {}),  # it wants no reports
+    "https": ("127.0.0.16", "tls", 1, None, 0, {}),  # it wants them in a way we do not have
+}
+
+
+class Collector:
+    """The mail server that reports go to."""
+
+    def __init__(self, address):
+        self.mails, self.recipients = [], []
+        self.listener = socket.create_server(address)
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            connection, _ = self.listener.accept()
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection):
+        say = lambda text: connection.sendall(text + b"\r\n")
+        lines = connection.makefile("rb")
+        say(b"220 mx.collector.test")
+        for line in iter(lines.readline, b""):
+            verb = line.split()[0].upper()
+            if verb == b"DATA":
+                say(b"354 go")
+                mail = []
+                for part in iter(lines.readline, b".\r\n"):
+                    mail.append(part[1:] if part.startswith(b".") else part)
+                self.mails.append(b"".join(mail))
+            if verb == b"RCPT":
+                self.recipients.append(line.strip().decode())
+            say(b"221 bye" if verb == b"QUIT" else b"250 mx.collector.test")
+
+
+class Policy(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain")
+        self.end_headers()
+        self.wfile.write(STS.encode())
+
+    def log_message(self, *_):
+        pass
+
+
+def serve_policy(certificates):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Policy)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificates.leaf("policies", "mta-sts.sts.test"))
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    return server
+
+
+def rules():
+    yield "_smtp._tls.quiet.test nxdomain"
+    yield "_smtp._tls.https.test txt v=TLSRPTv1; rua=https://collector.test/reports"
+    yield "_smtp._tls.*.test txt v=TLSRPTv1; rua=mailto:one@collector.test"
+    yield "_mta-sts.sts.test txt v=STSv1; id=1"
+    yield "_mta-sts.* nxdomain"
+    yield "mta-sts.sts.test a 127.0.0.1"
+    yield "collector.test mx 10 mx.collector.test 127.0.0.17"
+    for name, case in CASES.items():
+        yield "%s.test mx 10 mx.%s.test %s" % (name, name, case[0])
+
+
+def read_report(mail, wrong):
+    """The JSON of one; what is not as RFC 8460 5.3 has it is added to wrong."""
+    letter = email.message_from_bytes(mail)
+    domain = letter["TLS-Report-Domain"]
+    text, packed = letter.get_payload()
+    report = json.loads(gzip.decompress(packed.get_payload(decode=True)))
+    expected = {"type": (letter.get_content_type(), "multipart/report"),
+                "report-type": (letter.get_param("report-type"), "tlsrpt"),
+                "submitter": (letter["TLS-Report-Submitter"], "sender.test"), "from": (letter["From"], "tls@sender.test"),
+                "despite failures": (letter["TLS-Required"], "No"),
+                "subject": (" ".join(letter["Subject"].split()),
+                            "Report Domain: %s Submitter: sender.test Report-ID: <%s>" % (domain, report["report-id"])),
+                "text": (text.get_content_type(), "text/plain"),
+                "part": (packed.get_content_type(), "application/tlsrpt+gzip"),
+                "name": (packed.get_filename().split("!")[:2], ["sender.test", domain]),
+                "contact": (report["contact-info"], "tls@sender.test"),
+                "organization": (report["organization-name"], "sender.test"),
+                "keys": (sorted(report), ["contact-info", "date-range", "organization-name", "policies", "report-id"]),
+                "range": (sorted(report["date-range"]), ["end-datetime", "start-datetime"])}
+    wrong += ["%s: %s: expected %s, found %s" % (domain, what, want, found)
+              for what, (found, want) in expected.items() if found != want]
+    return domain, report
+
+
+def add_up(mails):
+    """By domain: policy, good sessions, failures by kind, of all its reports; and what is wrong with them."""
+    sums, wrong, ids = {}, [], set()
+    for mail in list(mails):
+        domain, report = read_report(mail, wrong)
+        if report["report-id"] in ids:
+            wrong.append("%s: two reports are called %s" % (domain, report["report-id"]))
+        ids.add(report["report-id"])
+        for part in report["policies"]:
+            seen = sums.setdefault(domain.removesuffix(".test"), [part["policy"], 0, {}, []])
+            seen[1] += part["summary"]["total-successful-session-count"]
+            details = part.get("failure-details", [])
+            if part["summary"]["total-failure-session-count"] != sum(one["failed-session-count"] for one in details):
+                wrong.append("%s: the failures are not their sum: %s" % (domain, part))
+            for one in details:
+                seen[2][one["result-type"]] = seen[2].get(one["result-type"], 0) + one["failed-session-count"]
+                seen[3].append(one)
+    return sums, wrong
+
+
+def judge(name, sums):
+    address, _, _, kind, good, failures = CASES[name]
+    if kind is None:
+        return "" if name not in sums else "it wanted no report, and was told %s" % sums[name]
+    if name not in sums:
+        return "no report came"
+    applied, found_good, found, details = sums[name]
+    if kind == "sts" and found:  # it is tried again and again, and each time is a session
+        found = {result: 1 for result in found}
+    if (applied["policy-type"], applied["policy-domain"], found_good, found) != (kind, name + ".test", good, failures):
+        return "expected %s %s, found %s %d %s" % (kind, (good, failures), applied, found_good, found)
+    if kind == "sts" and (applied["mx-host"], applied["policy-string"]) != (["mx.sts.test"], STS.split("\n")[:-1]):
+        return "its policy is %s" % applied
+    for one in details:
+        if (one["receiving-mx-hostname"], one["receiving-ip"]) != ("mx.%s.test" % name, address):
+            return "another host than its own failed: %s" % one
+    return ""
+
+
+def run(folder):
+    certificates, port = Certificates(folder), free_port()
+    good = certificates.leaf("good", "mx.fine.test")
+    itself = certificates.make("itself", ["-subj", "/CN=itself", "-days", "10"], "DNS:mx.sts.test")
+    for name, case in CASES.items():
+        Server(case[1], None if case[1] == "none" else itself if name == "sts" else good, address=(case[0], port))
+    collector, names, policies = Collector(("127.0.0.17", port)), NameServer(rules()), serve_policy(certificates)
+    wanted = {name for name, case in CASES.items() if case[3]}
+    with RedisServer() as server:
+        pathlib.Path(folder, "hikyaku.conf").write_text(CONF % (port, folder, server.path, names.address))
+        redis = Redis(server.path)
+        for name, case in CASES.items():
+            for number in range(case[2]):
+                job = {"id": "%s-%d" % (name, number), "from": "b@sender.test", "to": ["a@%s.test" % name]}
+                redis("XADD", "hikyaku:jobs", "*", "job", json.dumps(job), "raw", RAW)
+        with open(folder + "/engine.log", "wb") as log:
+            engine = subprocess.Popen([HIKYAKU, "run", "-c", folder + "/hikyaku.conf"], stdout=log, stderr=log,
+                                      env=dict(os.environ, SSL_CERT_FILE=certificates.authority[0],
+                                               HIKYAKU_REPORT_DAY_S="3",
+                                               HIKYAKU_STS_PORT=str(policies.server_address[1])))
+        end = time.monotonic() + 20
+        while time.monotonic() < end and engine.poll() is None:
+            if all(not judge(name, add_up(collector.mails)[0]) for name in wanted):
+                break
+            time.sleep(0.05)
+        yesterday = int(time.time() / 3) - 1
+        left = [key for key in redis("KEYS", "hikyaku:{0}:tlsrpt:*") if int(key.split(b":")[-1]) < yesterday]
+        stop_program(engine, 20)
+    names.stop()
+    sums, wrong = add_up(collector.mails)
+    failures = ["%s: %s" % (name, text) for name in CASES for text in [judge(name, sums)] if text]
+    failures += wrong[:5]
+    if left:
+        failures.append("days that were reported are still there: %s" % left)
+    if engine.returncode:
+        failures.append("the engine ended with %d:\n%s" % (engine.returncode, open(folder + "/engine.log").read()[-1500:]))
+    print("\n".join(failures), end="\n" if failures else "")
+    print("%d passed, %d failed" % (len(CASES) + 3 - len(failures), len(failures)))
+    return 1 if failures else 0
+
+
+def main():
+    folder = tempfile.mkdtemp(prefix="hikyaku-report.")
+    try:
+        return run(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
