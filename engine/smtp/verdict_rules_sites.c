@@ -273,6 +273,15 @@ static const struct verdict_rule rules[] = {
 
 	/* ---- Filters before the servers. */
 
+	/* Its greylisting does not say so; it comes with a link to its community. */
+	{"mimecast-greylist", ANYWHERE, "451", "", "",
+	 "internal resource temporarily unavailable",
+	 ACTION_LATER, SCOPE_RECIPIENT, CATEGORY_GREYLISTED, SUPPRESS_NOT,
+	 "rcpt 451 Internal resource temporarily unavailable, see the community pages"},
+	{"free-spams", ANYWHERE, "4 5", "", "",
+	 "many spams from your",
+	 ACTION_BY_STAGE, SCOPE_LANE, CATEGORY_REPUTATION, SUPPRESS_NOT,
+	 "connect 421 There were many spams from your address today"},
 	{"mimecast-sender", ANYWHERE, "4 5", "", "",
 	 "header based manually",
 	 ACTION_BY_STAGE, SCOPE_SENDER, CATEGORY_SENDER_REJECTED, SUPPRESS_NOT,
