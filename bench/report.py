@@ -19,7 +19,7 @@ def row(scenario, runs):
     made = dict(name=scenario["name"], text=scenario["text"], n=len(runs), rate=median(rates), low=min(rates), high=max(rates),
                 engine_us=part("engine"), redis_us=part("redis") + fill, fill_us=fill, sink_us=part("sink"), delay_us=part("delay"),
                 kernel_us=part("kernel"), reader_us=part("reader"), load_us=part("load"),
-                memory_mb=max([s["memory_mb"].get("engine", 0) for r in runs for s in r["samples"]] or [0]),
+                memory_mb=max([s["memory_mb"].get("engine", s["memory_mb"].get("peer", 0)) for r in runs for s in r["samples"]] or [0]),
                 foreign=max(r["used"]["foreign"] for r in runs), repeated=sum(r["repeated"] for r in runs),
                 noisy=sum(r["noisy"] for r in runs), extra=[r["extra"] for r in runs])
     bares = [r["bare"] for r in runs if r["bare"]]

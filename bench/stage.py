@@ -56,12 +56,15 @@ class Stage:
                         "-out", crt, "-subj", "/CN=sink.test", "-days", "10"], check=True, stderr=subprocess.DEVNULL)
         return ("--tls", crt, key) + (("--no-tickets",) if self.scenario["tls"] == "new" else ())
 
-    def start_nameserver(self, silent=False):
-        hosts = ["--rule", "mx.d*.test a 127.0.0.%%[1-%d]" % ADDRESSES, "--rule", "d*.test mx 10 mx.$"]
+    def hosts(self):
+        """The rules of the nameserver."""
         if self.scenario["one_site"]:
-            hosts = ["--rule", "mx.hub.test a 127.0.0.1", "--rule", "d*.test mx 10 mx.hub.test"]
+            return ["--rule", "mx.hub.test a 127.0.0.1", "--rule", "d*.test mx 10 mx.hub.test"]
+        return ["--rule", "mx.d*.test a 127.0.0.%%[1-%d]" % ADDRESSES, "--rule", "d*.test mx 10 mx.$"]
+
+    def start_nameserver(self, silent=False):
         listening = self.world.start("nameserver", BUILD + "/bin/nameserver", "--listen", "127.0.0.1:%s" % (self.nameserver or "0"),
-                                     *(["--rule", "* drop"] if silent else hosts), wait_for=1)
+                                     *(["--rule", "* drop"] if silent else self.hosts()), wait_for=1)
         self.nameserver = listening[0].split(":")[1]
 
     def start_engine(self):

@@ -1,0 +1,213 @@
+"""Other senders beside the engine: Postfix and Exim as Debian ships them, driven the same way.
+
+They get the same bytes for the same sink, one recipient a message, over SMTP from the bare client, and deliver them in clear to
+one relay host: no DNS is asked. They sync what they accept, as they always do, to a spool on the same disk as our queue.
+They are unpacked, not installed (tests/deps unpack), and see their files, users and spool in a mount namespace, where
+nothing of this machine is changed. Root is needed for that.
+
+Postfix is set as its TUNING_README says for much outgoing mail: 200 processes, 200 deliveries to a destination from the
+start, no delay of what comes in, connections used again. Exim forks for each message; its parallel deliveries follow the
+connections it is fed on, 50 here, as it has no other way to bound them that does not queue.
+
+What is measured is the sink's count, looked at ten times a second: with scenario["submit"] from the first message sent in to the last
+delivered, else from the first delivery out of a queue that was filled while the queue manager was not running."""
+import json, os, pathlib, shutil, signal, socket, subprocess, time
+
+from measure import Sampler
+from stage import BUILD, Stage, free_port
+
+PEERS = pathlib.Path("build/peers")
+USERS = {"postfix": 901, "Debian-exim": 902}
+GROUPS = dict(USERS, postdrop=906)
+NAMESPACE = """set -e
+mount -t overlay -o lowerdir=%(usr)s:/usr overlay /usr
+mount -t overlay -o lowerdir=%(dir)s/etc:/etc overlay /etc
+mount --bind %(dir)s/spool /var/spool
+mount -t tmpfs none /var/lib
+%(prepare)s
+exec %(daemon)s
+"""
+MAIN = """compatibility_level = 3.6
+queue_directory = /var/spool/postfix
+data_directory = /var/lib/postfix
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+maillog_file = /var/spool/mail.log
+maillog_file_prefixes = /var
+myhostname = mta.bench.test
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+mydestination =
+alias_maps =
+relayhost = [127.0.0.1]:%(sink)d
+smtpd_relay_restrictions = permit_mynetworks, reject
+smtp_tls_security_level = none
+smtpd_tls_security_level = none
+default_process_limit = 200
+default_destination_concurrency_limit = 200
+initial_destination_concurrency = 200
+smtpd_client_connection_count_limit = 0
+in_flow_delay = 0
+"""
+MASTER = """127.0.0.1:%(port)d inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+%(manager)s
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+proxymap unix - - n - - proxymap
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+tlsmgr unix - - n 1000? 1 tlsmgr
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+error unix - - n - - error
+retry unix - - n - - error
+postlog unix-dgram n - n - 1 postlogd
+"""
+MANAGER = "qmgr unix n - n 300 1 qmgr"
+EXIM = """primary_hostname = mta.bench.test
+local_interfaces = 127.0.0.1
+daemon_smtp_ports = %(port)d
+log_file_path = /var/spool/exim4/%%slog
+spool_directory = /var/spool/exim4
+split_spool_directory = true
+smtp_accept_max = 0
+smtp_accept_queue_per_connection = 0
+queue_run_in_order = false
+host_lookup =
+acl_smtp_rcpt = accept
+acl_smtp_data = accept
+begin routers
+away:
+  driver = manualroute
+  route_list = * 127.0.0.1
+  self = send
+  transport = away
+begin transports
+away:
+  driver = smtp
+  port = %(sink)d
+  hosts_try_fastopen =
+"""
+
+
+class Peer(Stage):
+    FEEDERS = 50  # connections it is fed on
+
+    def __init__(self, scenario):
+        super().__init__(scenario)
+        self.addresses, self.door = self.addresses[:1], free_port()
+        self.dir = pathlib.Path(self.world.dir)
+        self.dir.chmod(0o755)
+        self.values = dict(port=self.door, sink=self.port, dir=self.dir, manager=MANAGER if scenario["submit"] else "")
+
+    def file(self, path, text):
+        target = self.dir / "etc" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+
+    def users(self):
+        self.file("passwd", pathlib.Path("/etc/passwd").read_text()
+                  + "".join("%s:x:%d:%d::/:/bin/sh\n" % (name, number, number) for name, number in USERS.items()))
+        self.file("group", pathlib.Path("/etc/group").read_text() + "".join("%s:x:%d:\n" % pair for pair in GROUPS.items()))
+
+    def postfix(self):
+        self.file("postfix/main.cf", MAIN % self.values)
+        self.file("postfix/master.cf", MASTER % self.values)
+        queues = "active bounce corrupt defer deferred flush hold incoming private trace saved"
+        return ["mkdir -p /var/lib/postfix /var/spool/postfix", "chown postfix /var/lib/postfix", "cd /var/spool/postfix",
+                "mkdir -p pid maildrop public " + queues, "chown postfix maildrop public " + queues, "chgrp postdrop maildrop public",
+                "chmod 730 maildrop", "chmod 710 public"], "/usr/lib/postfix/sbin/master -d -c /etc/postfix"
+
+    def exim(self):
+        self.file("exim.conf", EXIM % self.values)
+        return ["mkdir -p /var/spool/exim4", "chown Debian-exim /var/spool/exim4"], "/usr/sbin/exim4 -bdf -C /etc/exim.conf"
+
+    def start_peer(self):
+        (self.dir / "spool").mkdir(exist_ok=True)
+        self.users()
+        prepare, daemon = getattr(self, self.scenario["peer"])()
+        usr = ":".join(str(path.resolve() / "usr") for path in sorted(PEERS.iterdir()) if (path / "usr").is_dir())
+        script = NAMESPACE % dict(self.values, usr=usr, prepare="\n".join(prepare), daemon=daemon)
+        self.process = self.world.start("peer", "unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script)
+        self.wait_for(self.greets, 20, "%s did not greet" % self.scenario["peer"])
+
+    def greets(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.door), 1) as connection:
+                return connection.recv(3) == b"220"
+        except OSError:
+            return False
+
+    def stop_peer(self):
+        """The first process of its namespace goes, and all others with it."""
+        children = pathlib.Path("/proc/%d/task/%d/children" % (self.process.pid, self.process.pid))
+        for child in children.read_text().split() if children.exists() else ():
+            os.kill(int(child), signal.SIGKILL)
+        self.process.wait(20)
+
+    def feed(self):
+        s = self.scenario
+        return self.world.start("load", BUILD + "/bin/bare", "--to", "127.0.0.1:%d" % self.door, "--connections", str(self.FEEDERS), "--messages",
+                                str(s["recipients"]), "--per-connection", str(s["per_connection"]), "--bytes", str(s["body"] + 660))
+
+    def fill(self):
+        self.start_peer()
+        before = self.meter.cpu("peer")
+        loader = self.feed()
+        self.wait_for(lambda: loader.poll() is not None, self.scenario["limit_s"], "the peer did not take the messages")
+        if loader.returncode:
+            self.fail("feeding the peer did not work")
+        self.extra["intake_cpu_us"] = (self.meter.cpu("peer") - before) * 1e6 / self.scenario["recipients"]
+        self.stop_peer()
+        self.values["manager"] = MANAGER
+        return 0
+
+    def counted(self):
+        sink = self.world.process("sink")
+        sink.send_signal(signal.SIGUSR1)
+        return json.loads(sink.stdout.readline())["messages"]
+
+    def deliver(self):
+        s = self.scenario
+        self.start_sink()
+        sampler = Sampler(self.meter, ("peer",))
+        self.start_peer()
+        sampler.start()
+        start, looks = time.monotonic(), [(0.0, 0)]
+        if s["submit"]:
+            self.feed()
+        while looks[-1][1] < s["recipients"]:
+            if time.monotonic() - start > s["limit_s"]:
+                self.fail("%d of %d were delivered" % (looks[-1][1], s["recipients"]))
+            time.sleep(0.1)
+            looks.append((time.monotonic() - start, self.counted()))
+        used = sampler.finish()
+        used["engine"] = used.get("peer", 0)
+        first = 0.0 if s["submit"] else next(at for at, count in looks if count)
+        done_before = 0 if s["submit"] else next(count for _, count in looks if count)
+        self.stop_peer()
+        bare = self.bare()
+        sink = json.loads(self.world.end("sink").splitlines()[-1])
+        if sink["messages"] != s["recipients"] + bare["messages"]:
+            self.fail("the sink counted %d messages, %d were sent" % (sink["messages"] - bare["messages"], s["recipients"]))
+        at_second = [next((count for at, count in looks if at >= n), looks[-1][1]) for n in range(int(looks[-1][0]) + 2)]
+        seconds = [after - before for before, after in zip(at_second, at_second[1:])]
+        return dict(seconds=(looks[-1][0] - first) * s["recipients"] / (s["recipients"] - done_before), delivered=s["recipients"], used=used,
+                    samples=sampler.samples, bare=bare, sink=sink, extra=self.extra, events=dict(seconds=seconds, latency=[], dialogue=[]))
+
+    def run(self):
+        if not (PEERS / self.scenario["peer"].replace("exim", "exim4-daemon-light")).is_dir():
+            subprocess.run(["tests/deps", "unpack", str(PEERS)], capture_output=True)
+        if os.geteuid() or not PEERS.is_dir() or not shutil.which("unshare"):
+            self.world.close()
+            self.fail("%s is missing: this needs root, unshare, and Debian's packages (tests/deps unpack %s)" % (self.scenario["peer"], PEERS))
+        try:
+            return super().run()
+        finally:
+            if getattr(self, "process", None) and self.process.poll() is None:
+                self.stop_peer()
