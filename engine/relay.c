@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "queue/notes.h"
 
+#include <stdio.h>
+
 enum { REST_MS = 5 * 60 * 1000 };
 
 static const struct config_relay *relay_of(const struct conn *conn)
@@ -48,13 +50,16 @@ void relay_set_up(const struct conn *conn, struct session_setup *setup)
 		setup->tls = SESSION_TLS_MUST;
 }
 
-const char *relay_distrusts(const struct conn *conn)
+const char *relay_distrusts(struct conn *conn)
 {
 	const struct tls_peer *peer = channel_peer(&conn->channel);
 
 	if (!relay_of(conn) || protection_lets_log_in(conn))
 		return NULL;
-	return peer->why[0] ? peer->why : "its certificate is vouched for by other means than are demanded";
+	snprintf(conn->failure_text, sizeof(conn->failure_text), "tls = \"%s\" is demanded, but %s",
+		 protection_name(relay_of(conn)->protection.tls == TLS_DANE ? PROTECTION_DANE : PROTECTION_VERIFIED),
+		 peer->why[0] ? peer->why : "its certificate is vouched for by other means");
+	return conn->failure_text;
 }
 
 static void tell(const struct conn *conn)

@@ -12,7 +12,8 @@
 void relay_settle(struct worker *worker, struct site *site, const struct config_relay *relay);
 /* How its session begins. */
 void relay_set_up(const struct conn *conn, struct session_setup *setup);
-/* The handshake is over: why this may not be the relay, in a few words; NULL: it is, or it is no relay. */
-const char *relay_distrusts(const struct conn *conn);
+/* The handshake is over: why this may not be the relay, in a few words that are valid until the connection fails; NULL:
+ * it is, or it is no relay. */
+const char *relay_distrusts(struct conn *conn);
 /* The session is over before it was ready. Was it because we were not let in? Then all lanes of the site rest. */
 bool relay_rests(struct conn *conn);

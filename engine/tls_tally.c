@@ -248,8 +248,11 @@ void tls_tally_note(const struct conn *conn)
 	struct list *link = lane_first(conn->lane);
 	const struct target *target = target_of(conn->lane->site);
 
-	if (worker->config->tls_reports.len == 0 || !link || target->tls == TLS_NONE || !conn->routes->security)
+	if (worker->config->tls_reports.len == 0 || !link || target->tls == TLS_NONE || target->relay ||
+	    !conn->routes->security)
 		return;
+	if (conn->lenient)
+		return; /* it follows one that failed and was counted, and is held to nothing */
 	if (!channel_peer(&conn->channel) && protection_wished(conn) == SESSION_CLEAR)
 		return; /* its TLS failed a while ago, and that was counted */
 	const struct domain *domain = delivery_of(link)->domain;

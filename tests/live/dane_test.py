@@ -93,7 +93,7 @@ class World:
 
     def __init__(self, folder):
         self.port, self.zones, self.next, self.cases = free_port(), {"test": [], "plain": []}, 0, []
-        self.folder, self.certificates = folder, Certificates(folder)
+        self.folder, self.certificates, self.conf = folder, Certificates(folder), ""
         self.authority = self.certificates.authority
         self.itself = self.certificates.make("itself", ["-subj", "/CN=itself", "-days", "10"], "DNS:self.test")
         self.leaf = self.signed("leaf", *["mx.%s.test" % name for name in LEAF_NAMES])
@@ -268,6 +268,24 @@ def policies(world):
     world.case("off.test", itself, [world.wrong], "delivered", "none", "none")
 
 
+def relays(world):
+    """A host that the configuration names, with its port: the records for that port say who it is."""
+    itself, demands = ("tls", world.itself), "tls = \"dane\""
+
+    def relay(domain, host, records, outcome, about, port=None):
+        server = Server(*itself)
+        world.add(host, "A 127.0.0.1")
+        world.records(host, records, port or server.port)
+        world.conf += 'relay "%s" { host = "%s:%d"  tls = "dane" }\n' % (domain, host, server.port)
+        world.conf += 'domain "%s" { relay = "%s" }\n' % (domain, domain)
+        world.expect(domain, [server], outcome, about)
+
+    relay("relayed.example", "smtp.relayed.test", [world.right], "delivered", "dane")
+    relay("relayed-wrong.example", "smtp.relayed-wrong.test", [world.wrong], "deferred", "TLSA")
+    relay("relayed-elsewhere.example", "smtp.relayed-elsewhere.test", [world.right], "deferred", demands, world.port)
+    relay("relayed-unsigned.example", "smtp.relayed.plain", [world.right], "deferred", demands)
+
+
 def waivers(world):
     """A message that waives TLS, and behind it one that does not: what lets the first go lets nothing else."""
     itself = ("tls", world.itself)
@@ -412,7 +430,7 @@ def wait_for_events(redis, engine, wanted):
 
 def deliver(world, folder, redis, resolver, path):
     """One message to each domain; the first event of each, what people are shown, and with what the engine ended."""
-    conf = CONF % (world.port, folder, path, resolver.address)
+    conf = CONF % (world.port, folder, path, resolver.address) + world.conf
     conf += 'domain "both.test" { messages-per-connection = 10 }\n'
     for case in world.cases:
         if case["policy"]:
@@ -441,7 +459,7 @@ def deliver(world, folder, redis, resolver, path):
 def run(folder):
     world = World(folder)
     for part in (usages, certificates_gone_bad, tls_must_be, dns_says, aliases, names_of_domains, several_hosts, policies,
-                 waivers):
+                 relays, waivers):
         part(world)
     files, anchor = world.zone_files()
     with RedisServer() as server, Daemon("nsd", ["-d", "-c", "@DIR@/nsd.conf"], files) as nsd:

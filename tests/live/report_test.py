@@ -36,6 +36,8 @@ state-dir = "%s/state"
 redis { server = "unix:%s" }
 dns { servers = { "%s" } }
 tls-reports = "tls@sender.test"
+relay "own" { host = "mx.relayed.test:%d"  tls = "required" }
+domain "relayed.test" { relay = "own" }
 domain "*" { connections = 1  messages-per-connection = 1  timeout-ehlo = "3s" }
 """
 STS = policy("enforce", "mx.sts.test")
@@ -46,6 +48,7 @@ CASES = {
     "broken": ("127.0.0.13", "garbage", 2, "no-policy-found", 0, {"validation-failure": 1}),  # then it is left in clear
     "sts": ("127.0.0.14", "tls", 1, "sts", 0, {"certificate-not-trusted": 1}),
     "quiet": ("127.0.0.15", "tls", 1, None, 0, {}),  # it wants no reports
+    "relayed": ("127.0.0.18", "tls", 1, None, 0, {}),  # the host is our relay, not its own
     "https": ("127.0.0.16", "tls", 1, None, 0, {}),  # it wants them in a way we do not have
 }
 
@@ -184,7 +187,7 @@ def run(folder):
     collector, names, policies = Collector(("127.0.0.17", port)), NameServer(rules()), serve_policy(certificates)
     wanted = {name for name, case in CASES.items() if case[3]}
     with RedisServer() as server:
-        pathlib.Path(folder, "hikyaku.conf").write_text(CONF % (port, folder, server.path, names.address))
+        pathlib.Path(folder, "hikyaku.conf").write_text(CONF % (port, folder, server.path, names.address, port))
         redis = Redis(server.path)
         for name, case in CASES.items():
             for number in range(case[2]):
