@@ -96,12 +96,13 @@ static void tell(struct sts *sts, struct sts_entry *entry)
 	}
 }
 
-static void fetch_failed(struct sts *sts, const struct fetch *fetch, const char *why)
+static void fetch_failed(struct sts *sts, const struct fetch *fetch, const char *fault, const char *why)
 {
 	struct slice domain = slice_of(fetch->domain);
 
 	log_warning("fetching the MTA-STS policy of %s: %s; what was known of it before goes on to hold", fetch->domain,
 		    why);
+	sts_book_entry(&sts->book, domain)->fault = fault;
 	if (sts_book_failed(&sts->book, domain, slice_of(fetch->id), wall_ms()))
 		change_add(sts, domain, SLICE_NONE);
 }
@@ -114,10 +115,11 @@ static void fetch_read(struct sts *sts, const struct fetch *fetch)
 	struct outbuf value = {0};
 
 	if (!policy) {
-		fetch_failed(sts, fetch, why);
+		fetch_failed(sts, fetch, "sts-policy-invalid", why);
 		return;
 	}
 	sts_book_fetched(&sts->book, domain, slice_of(fetch->id), policy, wall_ms());
+	sts_book_entry(&sts->book, domain)->fault = NULL;
 	sts_entry_write(sts_book_entry(&sts->book, domain), &value);
 	change_add(sts, domain, outbuf_slice(&value));
 	outbuf_free(&value);
@@ -141,7 +143,9 @@ static void on_fetched(struct https_get *get)
 	if (get->result == HTTPS_FINE)
 		fetch_read(sts, fetch);
 	else
-		fetch_failed(sts, fetch, get->why);
+		fetch_failed(sts, fetch,
+			     get->result == HTTPS_UNTRUSTED ? "sts-webpki-invalid" : "sts-policy-fetch-error",
+			     get->why);
 	tell(sts, sts_book_entry(&sts->book, slice_of(fetch->domain)));
 	pthread_mutex_unlock(&sts->lock);
 	fetch_free(fetch);
@@ -317,6 +321,21 @@ void sts_write(struct sts *sts, struct notes *notes)
 			alarm_write(notes, change->domain);
 		free(change);
 	}
+}
+
+const char *sts_fault(struct sts *sts, struct slice domain)
+{
+	const char *fault = NULL;
+
+	if (!sts)
+		return NULL;
+	pthread_mutex_lock(&sts->lock);
+	struct map_node *node = map_find(&sts->book.entries, domain);
+
+	if (node)
+		fault = MAP_OWNER(node, struct sts_entry, node)->fault;
+	pthread_mutex_unlock(&sts->lock);
+	return fault;
 }
 
 enum sts_need sts_need(struct sts *sts, struct slice domain, struct slice id, struct sts_policy **policy)

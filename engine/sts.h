@@ -45,4 +45,7 @@ enum sts_need sts_need(struct sts *sts, struct slice domain, struct slice id, st
  * over. Without an address the fetch fails at once. */
 void sts_fetch(struct sts *sts, struct slice domain, struct slice id, const struct address *addresses,
 	       unsigned naddresses, struct sts_wait *wait);
+/* What was wrong with the last fetch of the domain's policy, as a result type of RFC 8460; NULL: nothing, or it has
+ * none. */
+const char *sts_fault(struct sts *sts, struct slice domain);
 uint16_t sts_port(void);

@@ -6,6 +6,7 @@
 #include "conn.h"
 #include "policies.h"
 #include "protection.h"
+#include "sts.h"
 #include "target.h"
 
 #include "base/check.h"
@@ -173,15 +174,15 @@ static void count_up(struct entry *entry, struct slice field)
 
 /* ---- what is counted */
 
-/* Under which policy the domain's mail goes to that host. */
+/* Under which policy the domain's mail goes to that host. fault: there would be one by MTA-STS, could it be had. */
 static enum tls_report_policy policy_of(const struct conn *conn, const struct domain *domain,
-					const struct sts_policy *sts)
+					const struct sts_policy *sts, const char *fault)
 {
 	const struct host_security *security = routes_security(conn->routes, conn->routes->route[conn->route].host);
 
 	if (security->kind == SECURITY_TLSA && protection_mx_is_signed(domain))
 		return TLS_REPORT_TLSA;
-	return sts && sts->mode != STS_NONE ? TLS_REPORT_STS : TLS_REPORT_NONE;
+	return fault || (sts && sts->mode != STS_NONE) ? TLS_REPORT_STS : TLS_REPORT_NONE;
 }
 
 /* A result type of RFC 8460 4.3, and why in other words; empty: it was as it should be. */
@@ -191,6 +192,8 @@ static const char *result_of(const struct conn *conn, enum tls_report_policy pol
 	const struct tls_peer *peer = channel_peer(&conn->channel);
 
 	*why = "";
+	if (target_of(conn->lane->site)->tls == TLS_DANE && policy != TLS_REPORT_TLSA)
+		return "dane-required";
 	if (!peer && !session_caps(&conn->session)->starttls)
 		return "starttls-not-supported";
 	if (!peer) {
@@ -228,7 +231,7 @@ static void describe(struct entry *entry, const struct conn *conn, enum tls_repo
 	const struct host_security *security = routes_security(conn->routes, conn->routes->route[conn->route].host);
 	struct outbuf lines = {0};
 
-	if (entry->described[policy] || policy == TLS_REPORT_NONE)
+	if (entry->described[policy] || policy == TLS_REPORT_NONE || (policy == TLS_REPORT_STS && !sts))
 		return;
 	entry->described[policy] = true;
 	outbuf_printf(&entry->policies, "p %s %s\n", entry->name, tls_report_policy_name(policy));
@@ -257,10 +260,11 @@ void tls_tally_note(const struct conn *conn)
 		return; /* its TLS failed a while ago, and that was counted */
 	const struct domain *domain = delivery_of(link)->domain;
 	const struct sts_policy *sts = policies_find(worker, domain->name);
-	enum tls_report_policy policy = policy_of(conn, domain, sts);
+	const char *fault = sts ? NULL : sts_fault(worker->engine->sts, domain->name);
+	enum tls_report_policy policy = policy_of(conn, domain, sts, fault);
 	struct entry *entry = entry_of(worker, domain->name);
 	char field[1200];
-	const char *why, *result = result_of(conn, policy, sts, &why);
+	const char *why = "", *result = policy == TLS_REPORT_STS && fault ? fault : result_of(conn, policy, sts, &why);
 
 	if (!entry || entry->interest == INTEREST_NONE)
 		return;

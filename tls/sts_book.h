@@ -34,6 +34,7 @@ struct sts_entry {
 	char tried_id[STS_ID_MAX + 1]; /* of the last fetch that failed */
 	int64_t tried_ms;
 	unsigned failures;   /* in a row */
+	const char *fault;   /* of the last fetch, as RFC 8460 4.3.2.2 has it; static, NULL: it was good. The owner's */
 	bool fetching;	     /* the owner's: a fetch is under way ... */
 	struct list waiting; /* ... and these wait for it */
 };

@@ -47,6 +47,9 @@ CASES = {
     "plain": ("127.0.0.12", "none", 2, "no-policy-found", 0, {"starttls-not-supported": 2}),
     "broken": ("127.0.0.13", "garbage", 2, "no-policy-found", 0, {"validation-failure": 1}),  # then it is left in clear
     "sts": ("127.0.0.14", "tls", 1, "sts", 0, {"certificate-not-trusted": 1}),
+    "gone": ("127.0.0.19", "tls", 1, "sts", 0, {"sts-policy-fetch-error": 1}),
+    "untrusted": ("127.0.0.20", "tls", 1, "sts", 0, {"sts-webpki-invalid": 1}),
+    "odd": ("127.0.0.21", "tls", 1, "sts", 0, {"sts-policy-invalid": 1}),
     "quiet": ("127.0.0.15", "tls", 1, None, 0, {}),  # it wants no reports
     "relayed": ("127.0.0.18", "tls", 1, None, 0, {}),  # the host is our relay, not its own
     "https": ("127.0.0.16", "tls", 1, None, 0, {}),  # it wants them in a way we do not have
@@ -85,10 +88,11 @@ class Collector:
 
 class Policy(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_response(200)
+        domain = self.headers["Host"].split(":")[0]
+        self.send_response(404 if domain == "mta-sts.gone.test" else 200)
         self.send_header("Content-Type", "text/plain")
         self.end_headers()
-        self.wfile.write(STS.encode())
+        self.wfile.write(STS.encode() if domain == "mta-sts.sts.test" else b"version: STSv7\n")
 
     def log_message(self, *_):
         pass
@@ -97,7 +101,7 @@ class Policy(http.server.BaseHTTPRequestHandler):
 def serve_policy(certificates):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Policy)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificates.leaf("policies", "mta-sts.sts.test"))
+    context.load_cert_chain(*certificates.leaf("policies", "mta-sts.sts.test,DNS:mta-sts.gone.test,DNS:mta-sts.odd.test"))
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     return server
@@ -107,9 +111,10 @@ def rules():
     yield "_smtp._tls.quiet.test nxdomain"
     yield "_smtp._tls.https.test txt v=TLSRPTv1; rua=https://collector.test/reports"
     yield "_smtp._tls.*.test txt v=TLSRPTv1; rua=mailto:one@collector.test"
-    yield "_mta-sts.sts.test txt v=STSv1; id=1"
+    for name in ("sts", "gone", "untrusted", "odd"):
+        yield "_mta-sts.%s.test txt v=STSv1; id=1" % name
+        yield "mta-sts.%s.test a 127.0.0.1" % name
     yield "_mta-sts.* nxdomain"
-    yield "mta-sts.sts.test a 127.0.0.1"
     yield "collector.test mx 10 mx.collector.test 127.0.0.17"
     for name, case in CASES.items():
         yield "%s.test mx 10 mx.%s.test %s" % (name, name, case[0])
@@ -166,11 +171,11 @@ def judge(name, sums):
     if name not in sums:
         return "no report came"
     applied, found_good, found, details = sums[name]
-    if kind == "sts" and found:  # it is tried again and again, and each time is a session
+    if name == "sts" and found:  # it is tried again and again, and each time is a session
         found = {result: 1 for result in found}
     if (applied["policy-type"], applied["policy-domain"], found_good, found) != (kind, name + ".test", good, failures):
         return "expected %s %s, found %s %d %s" % (kind, (good, failures), applied, found_good, found)
-    if kind == "sts" and (applied["mx-host"], applied["policy-string"]) != (["mx.sts.test"], STS.split("\n")[:-1]):
+    if name == "sts" and (applied["mx-host"], applied["policy-string"]) != (["mx.sts.test"], STS.split("\n")[:-1]):
         return "its policy is %s" % applied
     for one in details:
         if (one["receiving-mx-hostname"], one["receiving-ip"]) != ("mx.%s.test" % name, address):
