@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """TLS reports, end to end (RFC 8460): domains whose TLS is good, bad and absent, with MTA-STS and without, and the mail
-that tells them so a day later. A day has three seconds here; what falls on both sides of midnight comes in two reports.
+that tells them so a day later. A day has two seconds here; what falls on both sides of midnight comes in two reports.
 
 bench/nameserver has the records; MX hosts are scripted servers on addresses of their own; the reports go, as mail of the
 engine itself, to one that keeps what it gets."""
@@ -28,6 +28,7 @@ from redis_client import Redis, RedisServer
 from sts_test import NameServer, policy
 from tls_test import HIKYAKU, RAW, Certificates, Server
 
+DAY_S = 2
 CONF = """hostname = "mta.report.test"
 workers = 1
 smtp-port = %d
@@ -201,14 +202,14 @@ def run(folder):
         with open(folder + "/engine.log", "wb") as log:
             engine = subprocess.Popen([HIKYAKU, "run", "-c", folder + "/hikyaku.conf"], stdout=log, stderr=log,
                                       env=dict(os.environ, SSL_CERT_FILE=certificates.authority[0],
-                                               HIKYAKU_REPORT_DAY_S="3",
+                                               HIKYAKU_REPORT_DAY_S=str(DAY_S),
                                                HIKYAKU_STS_PORT=str(policies.server_address[1])))
         end = time.monotonic() + 20
         while time.monotonic() < end and engine.poll() is None:
             if all(not judge(name, add_up(collector.mails)[0]) for name in wanted):
                 break
             time.sleep(0.05)
-        yesterday = int(time.time() / 3) - 1
+        yesterday = int(time.time() / DAY_S) - 1
         left = [key for key in redis("KEYS", "hikyaku:{0}:tlsrpt:*") if int(key.split(b":")[-1]) < yesterday]
         stop_program(engine, 20)
     names.stop()
