@@ -5,36 +5,17 @@
  * first comparison, so a hundred remembered cancels cost new mail nothing to speak of. */
 #include "controls.h"
 
+#include "control_set.h"
 #include "delivery.h"
 #include "directory.h"
 #include "outcome.h"
 #include "target.h"
 
 #include "base/check.h"
-#include "base/log.h"
 
-#include <jansson.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum control_kind { CONTROL_PAUSE, CONTROL_CANCEL, CONTROL_GRACE };
-
-struct entry {
-	enum control_kind kind;
-	uint64_t id, accept, since_ms, until_ms; /* until 0: still */
-	struct match match;
-	char *by; /* owned */
-};
-
-struct control_set {
-	unsigned refs;
-	uint64_t generation;
-	struct entry *entries; /* owned */
-	size_t nentries;
-	bool pauses;
-	uint64_t accept, since_ms; /* the highest of all cancels */
-};
 
 enum { COUNTED_MAX = 64, LEASES_UNDER_WAY_MS = 200 };
 
@@ -60,12 +41,7 @@ static void set_drop(struct controls *controls, struct control_set *set)
 	pthread_mutex_unlock(&controls->lock);
 	if (!last)
 		return;
-	for (size_t i = 0; i < set->nentries; i++) {
-		match_free(&set->entries[i].match);
-		free(set->entries[i].by);
-	}
-	free(set->entries);
-	free(set);
+	control_set_free(set);
 }
 
 static struct control_set *set_take(struct controls *controls)
@@ -79,83 +55,12 @@ static struct control_set *set_take(struct controls *controls)
 	return set;
 }
 
-static uint64_t number(const json_t *object, const char *name)
-{
-	json_int_t n = json_integer_value(json_object_get(object, name));
-	double real = json_real_value(json_object_get(object, name));
-
-	return n > 0 ? (uint64_t)n : real > 0 ? (uint64_t)real : 0;
-}
-
-static bool read_kind(const json_t *object, enum control_kind *kind)
-{
-	struct slice what = slice_of(json_string_value(json_object_get(object, "what")));
-
-	if (slice_is(what, SLICE("pause")))
-		*kind = CONTROL_PAUSE;
-	else if (slice_is(what, SLICE("grace")))
-		*kind = CONTROL_GRACE;
-	else if (slice_is(what, SLICE("cancel")) && json_is_true(json_object_get(object, "holds")))
-		*kind = CONTROL_CANCEL;
-	else
-		return false;
-	return true;
-}
-
-/* False if it is none that workers heed. */
-static bool read_entry(struct entry *entry, struct slice id, struct slice text)
-{
-	json_t *object = json_loadb(text.ptr, text.len, 0, NULL);
-	struct slice match = slice_of(json_string_value(json_object_get(object, "match")));
-	const char *by = json_string_value(json_object_get(object, "by"));
-	struct refusal refusal;
-	bool heeded = read_kind(object, &entry->kind);
-
-	if (heeded && !match_json(&entry->match, match, &refusal)) {
-		log_error("reading the controls in force: %s", refusal.message);
-		heeded = false;
-	}
-	if (heeded) {
-		slice_number(id, UINT64_MAX, &entry->id);
-		entry->accept = number(object, "accept");
-		entry->since_ms = number(object, "since");
-		entry->until_ms = number(object, "until_ms");
-		entry->by = slice_copy(slice_of(by));
-	}
-	json_decref(object);
-	return heeded;
-}
-
-static struct control_set *set_read(uint64_t generation, const struct slice *texts, size_t n)
-{
-	struct control_set *set = calloc(1, sizeof(*set));
-
-	CHECK(set != NULL);
-	set->refs = 1;
-	set->generation = generation;
-	set->entries = calloc(n / 2 + 1, sizeof(*set->entries));
-	CHECK(set->entries != NULL);
-	for (size_t i = 0; i + 1 < n; i += 2) {
-		struct entry *entry = &set->entries[set->nentries];
-
-		if (!read_entry(entry, texts[i], texts[i + 1]))
-			continue;
-		set->nentries++;
-		set->pauses = set->pauses || entry->kind == CONTROL_PAUSE;
-		if (entry->kind != CONTROL_CANCEL)
-			continue;
-		set->accept = entry->accept > set->accept ? entry->accept : set->accept;
-		set->since_ms = entry->since_ms > set->since_ms ? entry->since_ms : set->since_ms;
-	}
-	return set;
-}
-
 /* The keeper's end */
 
 static void on_changed(void *who, uint64_t generation, const struct slice *texts, size_t n)
 {
 	struct controls *controls = who;
-	struct control_set *set = set_read(generation, texts, n), *old;
+	struct control_set *set = control_set_read(generation, texts, n), *old;
 
 	pthread_mutex_lock(&controls->lock);
 	old = controls->newest;
@@ -257,7 +162,7 @@ static bool pauses_lane(const struct control_set *set, const struct lane *lane)
 
 	know_lane(&facts, lane);
 	for (size_t i = 0; set && i < set->nentries; i++) {
-		const struct entry *entry = &set->entries[i];
+		const struct control_entry *entry = &set->entries[i];
 
 		if (entry->kind == CONTROL_PAUSE && match_tells(&entry->match, &facts) &&
 		    match_fits(&entry->match, &facts))
@@ -273,7 +178,7 @@ static bool pauses_list(const struct control_set *set, const struct ready *list,
 	match_know_list(&facts, list->name);
 	know_lane(&facts, lane);
 	for (size_t i = 0; i < set->nentries; i++) {
-		const struct entry *entry = &set->entries[i];
+		const struct control_entry *entry = &set->entries[i];
 
 		/* What names a job is not for the whole list, what names a source is for the lane. */
 		if (entry->kind == CONTROL_PAUSE && !match_has(&entry->match, MATCH_SOURCE) &&
@@ -324,7 +229,7 @@ enum control_fate controls_meet(const struct delivery *delivery, struct slice *b
 	struct match_facts facts = facts_of(delivery);
 
 	for (size_t i = 0; i < set->nentries; i++) {
-		const struct entry *entry = &set->entries[i];
+		const struct control_entry *entry = &set->entries[i];
 
 		if (entry->kind == CONTROL_PAUSE && fate == FATE_SEND && match_fits(&entry->match, &facts))
 			fate = FATE_WAIT;
@@ -344,7 +249,7 @@ uint64_t controls_expiry_ms(const struct delivery *delivery)
 	uint64_t ends_ms = delivery_expires_ms(delivery);
 
 	for (size_t i = 0; set && i < set->nentries; i++) {
-		const struct entry *entry = &set->entries[i];
+		const struct control_entry *entry = &set->entries[i];
 
 		if (entry->kind != CONTROL_GRACE)
 			continue;
@@ -396,8 +301,41 @@ static void release_lists(struct worker *worker, const struct domain *domain)
 	}
 }
 
+/* A retry ends the rest of what it names, if it names receivers or sources and nothing else: who says "retry site=x"
+ * has heard that x is back. One that names a campaign changes nothing for others. */
+static bool wakes_lane(const struct worker *worker, const struct lane *lane, struct slice domain)
+{
+	const struct control_set *set = worker->controls;
+	struct match_facts facts = {.known = 0};
+
+	know_lane(&facts, lane);
+	match_know(&facts, MATCH_DOMAIN, domain);
+	for (size_t i = 0; i < set->nentries; i++) {
+		const struct control_entry *entry = &set->entries[i];
+
+		if (entry->kind == CONTROL_RETRY && entry->id > worker->retried && match_tells(&entry->match, &facts) &&
+		    match_fits(&entry->match, &facts))
+			return true;
+	}
+	return false;
+}
+
+static void wake(struct worker *worker)
+{
+	MAP_EACH (node, scheduler_domains(worker->scheduler)) {
+		struct domain *domain = MAP_OWNER(node, struct domain, node);
+
+		for (unsigned i = 0; domain->site && i < domain->site->nlanes; i++)
+			if (wakes_lane(worker, domain->site->lanes[i], domain->name))
+				target_wake(worker, domain->site->lanes[i]);
+	}
+	worker->retried = worker->controls->retried;
+}
+
 static void apply(struct worker *worker)
 {
+	if (worker->controls->retried > worker->retried)
+		wake(worker);
 	MAP_EACH (node, scheduler_domains(worker->scheduler))
 		release_lists(worker, MAP_OWNER(node, struct domain, node));
 	MAP_EACH (node, scheduler_sites(worker->scheduler)) {

@@ -51,6 +51,15 @@ void host_answered(struct host *host)
 	host->dead_until_ms = 0;
 }
 
+void host_revive(struct worker *worker, const struct address *address)
+{
+	char text[ADDRESS_TEXT_MAX];
+	struct map_node *node = map_find(&worker->hosts, address_text(address, text));
+
+	if (node)
+		MAP_OWNER(node, struct host, node)->dead_until_ms = 0;
+}
+
 bool host_is_dead(const struct worker *worker, const struct address *address, uint64_t now_ms)
 {
 	char text[ADDRESS_TEXT_MAX];

@@ -5,6 +5,7 @@
 
 #include "conn.h"
 #include "directory.h"
+#include "host.h"
 #include "protection.h"
 #include "relay.h"
 #include "site_key.h"
@@ -250,6 +251,15 @@ void target_reload(struct worker *worker)
 		outbuf_free(&key);
 	}
 	scheduler_terms(worker->scheduler);
+}
+
+void target_wake(struct worker *worker, struct lane *lane)
+{
+	const struct routes *routes = target_of(lane->site)->routes;
+
+	for (unsigned i = 0; i < routes->nroutes; i++)
+		host_revive(worker, &routes->route[i].address);
+	scheduler_wake(worker->scheduler, lane);
 }
 
 void target_free(struct site *site)

@@ -23,6 +23,9 @@ struct site *target_site(struct worker *worker, struct slice domain, struct rout
 /* The worker has another configuration: its limits, sources, pools and tenants hold from now on. Where a domain's mail
  * goes may have changed too, so its home is asked again before the next lease. */
 void target_reload(struct worker *worker);
+/* The lane, its exchangers and their hosts need not rest any more: somebody knows that the receiver is back. What was
+ * learned of what it takes stays. */
+void target_wake(struct worker *worker, struct lane *lane);
 /* For the scheduler: the site is gone. */
 void target_free(struct site *site);
 

@@ -26,6 +26,7 @@ struct worker {
 	struct underway *underway;
 	struct control_set *controls; /* in force here, counted; NULL: nothing was ever asked for */
 	uint64_t controls_ms;	      /* since when; 0: that it is was told to who asked */
+	uint64_t retried;	      /* the id of the latest retry that has ended rests here */
 	struct judge judge;
 	struct breaker breaker;
 	struct watch watch;

@@ -173,6 +173,8 @@ void lane_disconnect(struct lane *lane);
 void lane_succeeded(struct lane *lane, unsigned recipients, uint64_t now_ms);
 /* The site as a whole would not have us: the lane rests for delay_ms, or (0) by how often that happened in a row. */
 void lane_rest(struct lane *lane, uint64_t delay_ms, uint64_t now_ms);
+/* It need not rest any more, nor need its exchangers, and no sender waits. */
+void lane_wake(struct lane *lane);
 /* The site would not have this envelope sender, and until when; 0: it will. */
 void lane_rest_sender(struct lane *lane, struct slice sender, uint64_t delay_ms, uint64_t now_ms);
 uint64_t lane_sender_rests_until_ms(const struct lane *lane, struct slice sender, uint64_t now_ms);

@@ -5,6 +5,8 @@
 
 #include "base/check.h"
 
+#include <stdlib.h>
+
 enum { MESSAGES_A_CONNECTION = 8, EXCHANGERS_MAX = 64 };
 
 static struct exchanger *find(const struct lane *lane, struct slice address)
@@ -224,4 +226,15 @@ struct exchanger *lane_connects_to(const struct lane *lane, const struct exchang
 		}
 	}
 	return best;
+}
+
+/* Failures in a row stay counted: one connection finds out whether it is true, and if not, the next rest is as long as
+ * it would have been. */
+void lane_wake(struct lane *lane)
+{
+	lane->rest_until_ms = 0;
+	free(lane->senders);
+	lane->senders = NULL;
+	LIST_EACH (link, &lane->exchangers)
+		exchanger_of(link)->rest_until_ms = 0;
 }

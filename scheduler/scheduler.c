@@ -256,6 +256,12 @@ void scheduler_hold_lane(struct scheduler *scheduler, struct lane *lane, bool he
 	book_look(scheduler, lane->site);
 }
 
+void scheduler_wake(struct scheduler *scheduler, struct lane *lane)
+{
+	lane_wake(lane);
+	book_look(scheduler, lane->site);
+}
+
 void scheduler_untried(struct scheduler *scheduler, struct slice tenant, unsigned recipients)
 {
 	struct map_node *node = map_find(&scheduler->tenants, tenant);

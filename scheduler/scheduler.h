@@ -119,6 +119,8 @@ void scheduler_drop(struct scheduler *scheduler, struct domain *domain);
 void scheduler_hold_list(struct scheduler *scheduler, struct ready *list, bool held);
 /* Nothing is leased, sent or connected on the lane (an operator paused it), or again. */
 void scheduler_hold_lane(struct scheduler *scheduler, struct lane *lane, bool held);
+/* The lane and its exchangers need not rest any more. */
+void scheduler_wake(struct scheduler *scheduler, struct lane *lane);
 /* Recipients of that tenant were leased and go back untried: its budget has them again. */
 void scheduler_untried(struct scheduler *scheduler, struct slice tenant, unsigned recipients);
 /* The configuration was read again: tenants' terms and pools are asked for anew. */

@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -239,6 +240,32 @@ def test_retry(world):
     until(lambda: world.count("held") == 4, 10, "released")
 
 
+def test_back(world):
+    """A receiver that was down is back, and an operator says so: its rest is over at once. Another's is not."""
+    sinks, free = [], []
+    for _ in range(2):  # ports where nobody listens
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            free.append(listener.getsockname()[1])
+    world.stop()
+    with open(world.conf, "a") as file:
+        for name, number in zip(("down", "gone"), free):
+            file.write('domain "%s.test" { route = { "127.0.0.1:%d" } }\n' % (name, number))
+    world.start()
+    for name in ("down", "gone"):
+        world.submit(name, people(3, name + ".test"))
+        until(lambda: world.count(name, "deferred") >= 1, 10, "nobody is there")
+    try:
+        sinks = [subprocess.Popen([SINK, "--listen", "127.0.0.1:%d" % number], stdout=subprocess.PIPE) for number in free]
+        for sink in sinks:
+            sink.stdout.readline()
+        need(json.loads(world.run("retry", "domain=down.test", "--yes", "--json").stdout)["count"] >= 1, "retry")
+        until(lambda: world.count("down") == 3, 5, "taken at once")
+        need(world.count("gone") == 0, "the other still rests")
+    finally:
+        for sink in sinks:
+            stop_program(sink, 10)
+
+
 def test_expiry(world):
     """Expiry goes on under a pause; under one that holds it, nothing expires, and resumed mail is sent."""
     need(world.run("pause", "domain=gone.test").returncode == 0, "a pause")
@@ -286,7 +313,8 @@ def test_refused(world):
 
 
 TESTS = ((test_cancel, {"rate": "500/s"}), (test_pause, {"rate": "700/s"}), (test_lanes, {}),
-         (test_retry, {"rules": ["*@grey.test rcpt first 1 451 4.7.1 greylisted, come again"]}), (test_expiry, {}), (test_refused, {}))
+         (test_retry, {"rules": ["*@grey.test rcpt first 1 451 4.7.1 greylisted, come again"]}), (test_expiry, {}),
+         (test_back, {}), (test_refused, {}))
 
 
 def in_a_world(test, more):

@@ -14,8 +14,8 @@ from shard import FAR, record_bytes, record_read
 
 
 def test_version(world):
-    same(world.redis("FCALL", "hikyaku_version", 0), 7)
-    same(world.redis("FCALL_RO", "hikyaku_version", 0), 7)
+    same(world.redis("FCALL", "hikyaku_version", 0), 8)
+    same(world.redis("FCALL_RO", "hikyaku_version", 0), 8)
 
 
 def test_submit(world):

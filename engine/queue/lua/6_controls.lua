@@ -4,6 +4,7 @@
 do
 
 local DONE_S, GRACE_S = 7 * 86400, 90 * 86400 -- how long a cancel and a grace are remembered
+local HEARD_S = 10                             -- how long a retry is
 local CONTROLS_MAX = 2000
 
 local function control_event(q, order, more)
@@ -315,6 +316,9 @@ local function control_piece(q, id, most, applied, counted)
 		call('LPOP', q.B .. ':control:work')
 		if order and order.holds and not control_keys(order).state then
 			control_keep(q, id, order)
+		elseif order and order.what == 'retry' then -- engines have yet to hear that the rest of what it names is over
+			control_keep(q, id, order)
+			control_ends(q, id, turn_ms(q) + HEARD_S * 1000)
 		else
 			control_forget(q, id)
 			control_changed(q)
