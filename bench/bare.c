@@ -5,8 +5,8 @@
  *     bare --to 127.0.0.1:2525 --connections 1000 --messages 500000 --per-connection 100 --bytes 10240 [--window 8]
  *
  * Behind (the default): MAIL, RCPT, DATA of the next message leave with the end of the previous one. With --window N:
- * N transactions of MAIL, RCPT, BDAT LAST in each send. A message counts when its 250 has come. Prints one JSON object
- * with rate and CPU (its own process). */
+ * N transactions of MAIL, RCPT, BDAT LAST in each send. With --lock-step 1: one command at a time, as without
+ * PIPELINING. A message counts when its 250 has come. Prints one JSON object with rate and CPU (its own process). */
 #include "base/address.h"
 #include "base/check.h"
 #include "base/outbuf.h"
@@ -24,7 +24,11 @@
 
 enum { BUFFERS = 4096, BUFFER_SIZE = 1024, QUEUE = 4096, TO_MAX = 64, WINDOW_MAX = 16 };
 enum kind { KIND_CONNECT, KIND_SEND, KIND_RECEIVE };
-enum phase { PHASE_BANNER, PHASE_EHLO, PHASE_FIRST, PHASE_BODY, PHASE_QUIT };
+enum phase { PHASE_BANNER, PHASE_EHLO, PHASE_MAIL, PHASE_RCPT, PHASE_FIRST, PHASE_BODY, PHASE_QUIT };
+
+#define MAIL_LINE "MAIL FROM:<bounce@bench.test> SIZE=10000\r\n"
+#define RCPT_LINE "RCPT TO:<u1234@d123.test>\r\n"
+#define DATA_LINE "DATA\r\n"
 
 struct client {
 	int fd;
@@ -40,7 +44,7 @@ struct client {
 
 static struct {
 	struct address to[TO_MAX];
-	unsigned nto, connections, per_connection, window;
+	unsigned nto, connections, per_connection, window, lock_step;
 	unsigned long messages, bytes;
 } setup = {.connections = 1000, .per_connection = 100, .messages = 100000, .bytes = 10240};
 
@@ -101,12 +105,18 @@ static bool begin_message(struct client *client)
 	return true;
 }
 
-static void say_quit(struct client *client)
+/* One piece, and one reply to it. */
+static void say(struct client *client, enum phase phase, struct slice text)
 {
-	client->iov[0] = piece(SLICE("QUIT\r\n"));
-	client->phase = PHASE_QUIT;
+	client->iov[0] = piece(text);
+	client->phase = phase;
 	client->expected = 1;
 	send_pieces(client, 1);
+}
+
+static void say_quit(struct client *client)
+{
+	say(client, PHASE_QUIT, SLICE("QUIT\r\n"));
 }
 
 /* Window: as many whole transactions as it is deep, in one send. */
@@ -127,6 +137,21 @@ static void say_window(struct client *client)
 		say_quit(client);
 }
 
+/* The envelope of the next message, or the end. */
+static void say_envelope(struct client *client)
+{
+	if (!begin_message(client)) {
+		say_quit(client);
+		return;
+	}
+	if (setup.lock_step) {
+		say(client, PHASE_MAIL, SLICE(MAIL_LINE));
+		return;
+	}
+	say(client, PHASE_FIRST, outbuf_slice(&group));
+	client->expected = 3;
+}
+
 /* Behind: the body, and with it the commands of the next message. */
 static void say_body(struct client *client)
 {
@@ -135,7 +160,7 @@ static void say_body(struct client *client)
 	client->delivering = 1;
 	client->expected = 1;
 	client->phase = PHASE_BODY;
-	if (begin_message(client)) {
+	if (!setup.lock_step && begin_message(client)) {
 		client->iov[2] = piece(outbuf_slice(&group));
 		client->expected = 4;
 		send_pieces(client, 3);
@@ -151,25 +176,17 @@ static void go_on(struct client *client)
 
 	delivered += expected;
 	switch (client->phase) {
-	case PHASE_BANNER:
-		client->iov[0] = piece(SLICE("EHLO bare.test\r\n"));
-		client->phase = PHASE_EHLO;
-		client->expected = 1;
-		send_pieces(client, 1);
-		return;
+	case PHASE_BANNER: say(client, PHASE_EHLO, SLICE("EHLO bare.test\r\n")); return;
 	case PHASE_EHLO:
 		if (setup.window) {
 			client->phase = PHASE_BODY;
 			say_window(client);
-		} else if (begin_message(client)) {
-			client->iov[0] = piece(outbuf_slice(&group));
-			client->phase = PHASE_FIRST;
-			client->expected = 3;
-			send_pieces(client, 1);
 		} else {
-			say_quit(client);
+			say_envelope(client);
 		}
 		return;
+	case PHASE_MAIL: say(client, PHASE_RCPT, SLICE(RCPT_LINE)); return;
+	case PHASE_RCPT: say(client, PHASE_FIRST, SLICE(DATA_LINE)); return;
 	case PHASE_FIRST: say_body(client); return;
 	case PHASE_BODY:
 		if (setup.window)
@@ -177,7 +194,7 @@ static void go_on(struct client *client)
 		else if (client->header.msg_iovlen == 3)
 			say_body(client);
 		else
-			say_quit(client);
+			say_envelope(client);
 		return;
 	case PHASE_QUIT: return;
 	}
@@ -316,10 +333,8 @@ static void write_messages(void)
 			outbuf_byte(&body, (char)('a' + i % 26));
 		outbuf_add(&body, SLICE("\r\n"));
 	}
-	outbuf_add(&group, SLICE("MAIL FROM:<bounce@bench.test> SIZE=10000\r\nRCPT TO:<u1234@d123.test>\r\nDATA\r\n"));
-	outbuf_printf(&bdat,
-		      "MAIL FROM:<bounce@bench.test> SIZE=10000\r\nRCPT TO:<u1234@d123.test>\r\nBDAT %zu LAST\r\n",
-		      body.len);
+	outbuf_add(&group, SLICE(MAIL_LINE RCPT_LINE DATA_LINE));
+	outbuf_printf(&bdat, MAIL_LINE RCPT_LINE "BDAT %zu LAST\r\n", body.len);
 }
 
 static bool read_options(int argc, char **argv)
@@ -340,6 +355,8 @@ static bool read_options(int argc, char **argv)
 			setup.bytes = n;
 		else if (strcmp(argv[i], "--window") == 0)
 			setup.window = (unsigned)n;
+		else if (strcmp(argv[i], "--lock-step") == 0)
+			setup.lock_step = (unsigned)n;
 		else
 			return false;
 	}
@@ -359,7 +376,7 @@ int main(int argc, char **argv)
 	if (!read_options(argc, argv)) {
 		fprintf(stderr,
 			"usage: bare --to ADDRESS:PORT... [--connections N] [--messages N] [--per-connection N] "
-			"[--bytes N] [--window N]\n");
+			"[--bytes N] [--window N] [--lock-step 1]\n");
 		return 2;
 	}
 	write_messages();

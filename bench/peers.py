@@ -167,11 +167,6 @@ class Peer(Stage):
         self.values["manager"] = MANAGER
         return 0
 
-    def counted(self):
-        sink = self.world.process("sink")
-        sink.send_signal(signal.SIGUSR1)
-        return json.loads(sink.stdout.readline())["messages"]
-
     def deliver(self):
         s = self.scenario
         self.start_sink()

@@ -11,6 +11,7 @@ DEFAULTS = dict(
     vars=200,             # bytes of variables of each recipient
     per_job=1000,         # recipients of a job
     window=1,             # transactions under way on a connection; 1: the next envelope behind the end of a message
+    lock_step=False,      # the receiver has no PIPELINING, and the bare client does as if
     domains=500,
     one_site=False,       # all domains have one exchanger
     connections=10,       # for each site
@@ -39,11 +40,13 @@ TABLE = {
     "newsletter-submit": dict(submit=True, text="the same with submission included"),
     "newsletter-window8": dict(recipients=200000, window=8, text="10 KB newsletter, filled queue, " + WINDOW),
     "newsletter-always": dict(fsync="always", text="10 KB newsletter, behind, filled queue, fsync always"),
-    "unique-always": dict(recipients=10000, unique=True, fsync="always",
+    "unique-always": dict(recipients=5000, unique=True, fsync="always",
                           text="unique 10 KB, one recipient each, filled queue, fsync always (what peers are held against)"),
     "newsletter-none": dict(fsync="no", text="10 KB newsletter, behind, filled queue, durability none"),
+    "newsletter-lockstep": dict(lock_step=True, sink=("--no-pipelining",),
+                                text="10 KB newsletter, filled queue, one command at a time: the receiver has no PIPELINING"),
     "unique": dict(recipients=40000, unique=True, submit=True, text="unique 10 KB, one recipient each, in and out"),
-    "unique-always-submit": dict(recipients=10000, unique=True, submit=True, fsync="always",
+    "unique-always-submit": dict(recipients=5000, unique=True, submit=True, fsync="always",
                                  text="unique 10 KB, one recipient each, in and out, fsync always"),
     "unique-100k": dict(recipients=8000, unique=True, submit=True, body=102400, text="unique 100 KB, one recipient each, in and out"),
     "tls-new": dict(tls="new", per_connection=10, text="10 KB newsletter, TLS 1.3, 10 messages a connection, no session resumed"),

@@ -1,5 +1,5 @@
 """One scenario played once: an engine, its Redis, a nameserver, a sink, and in the same breath the bare client."""
-import json, resource, subprocess, time
+import json, resource, signal, subprocess, time
 
 from measure import Meter, Sampler
 from resp import Redis
@@ -62,9 +62,9 @@ class Stage:
             return ["--rule", "mx.hub.test a 127.0.0.1", "--rule", "d*.test mx 10 mx.hub.test"]
         return ["--rule", "mx.d*.test a 127.0.0.%%[1-%d]" % ADDRESSES, "--rule", "d*.test mx 10 mx.$"]
 
-    def start_nameserver(self, silent=False):
+    def start_nameserver(self):
         listening = self.world.start("nameserver", BUILD + "/bin/nameserver", "--listen", "127.0.0.1:%s" % (self.nameserver or "0"),
-                                     *(["--rule", "* drop"] if silent else self.hosts()), wait_for=1)
+                                     *self.hosts(), wait_for=1)
         self.nameserver = listening[0].split(":")[1]
 
     def start_engine(self):
@@ -118,20 +118,24 @@ class Stage:
         names = ("lists", "ready", "deferred", "held", "leased", "events", "oldest")
         return dict(zip(names, map(int, redis("FCALL", "hikyaku_counts", 1, "hikyaku:{0}"))))
 
+    def waiting(self, redis):
+        counts = self.counts(redis)
+        return sum(counts[name] for name in ("ready", "deferred", "held", "leased"))
+
     def is_over(self, redis, wanted):
         """Redis is what is measured: as long as there are not even so many events, it is asked no more than that."""
         if redis("XLEN", EVENTS) < wanted:
             return False
-        counts = self.counts(redis)
-        return bool(self.scenario["measure"]) or not any(counts[name] for name in ("ready", "deferred", "held", "leased"))
+        return bool(self.scenario["measure"]) or self.waiting(redis) == 0
 
     def fill(self):
-        """The queue is full and nothing is sent yet, since the nameserver is silent. Returns Redis's CPU."""
-        self.start_nameserver(silent=True)
+        """The queue is full and nothing is sent yet, since all domains are paused. Returns Redis's CPU."""
+        self.start_nameserver()
         redis = self.start_engine()
+        self.order("pause")
         before = self.meter.cpu("redis")
         loader = self.load()
-        self.wait_for(lambda: self.counts(redis)["ready"] >= self.scenario["recipients"] or loader.poll(), self.scenario["limit_s"],
+        self.wait_for(lambda: self.waiting(redis) >= self.scenario["recipients"] or loader.poll(), self.scenario["limit_s"],
                       "the queue was not filled")
         if loader.wait():
             self.fail("submitting did not work")
@@ -141,7 +145,18 @@ class Stage:
         self.world.end("nameserver")
         return spent
 
+    def order(self, what):
+        done = self.world.hikyaku(what, "domain=*", capture_output=True, text=True)
+        if done.returncode:
+            self.fail("hikyaku %s: %s" % (what, done.stderr))
+
     # What is measured.
+
+    def counted(self):
+        """Messages at the sink by now."""
+        sink = self.world.process("sink")
+        sink.send_signal(signal.SIGUSR1)
+        return json.loads(sink.stdout.readline())["messages"]
 
     def deliver(self):
         wanted = self.scenario["measure"] or self.scenario["recipients"]
@@ -149,6 +164,8 @@ class Stage:
         self.start_sink()
         redis, sampler = self.start_engine(), Sampler(self.meter)
         sampler.start()
+        if not self.scenario["submit"]:
+            self.order("resume")
         loader = self.load() if self.scenario["submit"] else None
         self.wait_for(lambda: self.is_over(redis, wanted), self.scenario["limit_s"], "not everything was delivered")
         used = sampler.finish()
@@ -185,7 +202,8 @@ class Stage:
         to = [a for ip in self.addresses for a in ("--to", "%s:%d" % (ip, self.port))]
         count = min(s["recipients"], 20000 if s["distance_ms"] else 100000)
         command = [BUILD + "/bin/bare", *to, "--connections", s["bare_connections"], "--messages", count, "--per-connection",
-                   s["per_connection"], "--bytes", s["body"] + 660, *(["--window", s["window"]] if s["window"] > 1 else [])]
+                   s["per_connection"], "--bytes", s["body"] + 660,
+                   *(["--window", s["window"]] if s["window"] > 1 else []), *(["--lock-step", 1] if s["lock_step"] else [])]
         done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120)
         if done.returncode:
             self.fail("the bare client: " + done.stderr)
