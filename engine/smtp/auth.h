@@ -5,7 +5,7 @@
  *
  * PLAIN, and LOGIN where a server has nothing else. Both say the password itself, so they are for TLS only, which the
  * session sees to. Rejected: CRAM-MD5, which makes servers keep the password readable; SCRAM-SHA-256 by libgsasl, which
- * brings Kerberos and NTLM into a process that speaks with strangers, to protect a password that TLS protects. */
+ * brings GSSAPI and NTLM into a process that speaks with strangers, to protect a password that TLS protects. */
 #pragma once
 
 #include "smtp/caps.h"
