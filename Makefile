@@ -5,7 +5,7 @@ PKGS     = liburing hiredis ldns libconfuse jansson libpcre2-8 libidn2 libpsl op
 CFLAGS   = -std=gnu11 -O2 -g -Wall -Wextra -Werror -fno-omit-frame-pointer
 CPPFLAGS = -D_GNU_SOURCE -Iengine -I. -MMD -MP $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LDLIBS   = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm
-# A program loads what it uses and nothing more: libcurl alone brings thirty libraries, half the time of a start.
+# A program loads what it uses and nothing more (libcurl is loaded when it is needed: engine/curl_calls.h).
 LDFLAGS  = -Wl,--as-needed
 ifdef SANITIZER
 CFLAGS  += -fsanitize=$(SANITIZER) -fno-sanitize-recover=all

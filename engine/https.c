@@ -3,9 +3,10 @@
  * resolver and private addresses are refused by our own rule. */
 #include "https.h"
 
+#include "curl_calls.h"
+
 #include "base/check.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,13 +15,16 @@ struct https {
 	CURLM *multi; /* owned */
 };
 
+static const struct curl_calls *curl; /* set by https_open */
+
 struct https *https_open(void)
 {
 	struct https *https = calloc(1, sizeof(*https));
 
 	CHECK(https != NULL);
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)
-		https->multi = curl_multi_init();
+	curl = curl_calls();
+	if (curl && curl->curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)
+		https->multi = curl->curl_multi_init();
 	if (https->multi)
 		return https;
 	free(https);
@@ -29,9 +33,9 @@ struct https *https_open(void)
 
 void https_stop(struct https *https, struct https_get *get)
 {
-	curl_multi_remove_handle(https->multi, get->easy);
-	curl_easy_cleanup(get->easy);
-	curl_slist_free_all(get->resolved);
+	curl->curl_multi_remove_handle(https->multi, get->easy);
+	curl->curl_easy_cleanup(get->easy);
+	curl->curl_slist_free_all(get->resolved);
 	get->easy = get->resolved = NULL;
 }
 
@@ -39,7 +43,7 @@ void https_close(struct https *https)
 {
 	if (!https)
 		return;
-	curl_multi_cleanup(https->multi);
+	curl->curl_multi_cleanup(https->multi);
 	free(https);
 }
 
@@ -69,25 +73,25 @@ static void get_resolved(struct https_get *get)
 		outbuf_printf(&text, strchr(ip, ':') ? "%s[%s]" : "%s%s", i ? "," : "", ip);
 	}
 	outbuf_byte(&text, '\0');
-	get->resolved = curl_slist_append(NULL, text.ptr);
+	get->resolved = curl->curl_slist_append(NULL, text.ptr);
 	outbuf_free(&text);
 }
 
 static void get_bounds(struct https_get *get, CURL *easy)
 {
-	curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long)get->timeout_s);
-	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
-	curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
-	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	curl->curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long)get->timeout_s);
+	curl->curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	curl->curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
+	curl->curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	curl->curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+	curl->curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+	curl->curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl->curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 }
 
 void https_start(struct https *https, struct https_get *get)
 {
-	CURL *easy = curl_easy_init();
+	CURL *easy = curl->curl_easy_init();
 	const char *file = getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
 	char url[600];
 
@@ -98,16 +102,16 @@ void https_start(struct https *https, struct https_get *get)
 	get->easy = easy;
 	get->too_long = false;
 	get->why[0] = '\0';
-	curl_easy_setopt(easy, CURLOPT_URL, url);
-	curl_easy_setopt(easy, CURLOPT_RESOLVE, (struct curl_slist *)get->resolved);
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes);
-	curl_easy_setopt(easy, CURLOPT_WRITEDATA, get);
-	curl_easy_setopt(easy, CURLOPT_PRIVATE, get);
+	curl->curl_easy_setopt(easy, CURLOPT_URL, url);
+	curl->curl_easy_setopt(easy, CURLOPT_RESOLVE, (struct curl_slist *)get->resolved);
+	curl->curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes);
+	curl->curl_easy_setopt(easy, CURLOPT_WRITEDATA, get);
+	curl->curl_easy_setopt(easy, CURLOPT_PRIVATE, get);
 	if (file && *file)
-		curl_easy_setopt(easy, CURLOPT_CAINFO, file);
+		curl->curl_easy_setopt(easy, CURLOPT_CAINFO, file);
 	if (folder && *folder)
-		curl_easy_setopt(easy, CURLOPT_CAPATH, folder);
-	CHECK(curl_multi_add_handle(https->multi, easy) == CURLM_OK);
+		curl->curl_easy_setopt(easy, CURLOPT_CAPATH, folder);
+	CHECK(curl->curl_multi_add_handle(https->multi, easy) == CURLM_OK);
 }
 
 /* "text/plain; charset=utf-8" is text/plain. */
@@ -123,18 +127,18 @@ static void get_judge(struct https_get *get, CURLcode code)
 	long status = 0, verified = 0;
 	char *type = NULL;
 
-	curl_easy_getinfo(get->easy, CURLINFO_RESPONSE_CODE, &status);
-	curl_easy_getinfo(get->easy, CURLINFO_CONTENT_TYPE, &type);
-	curl_easy_getinfo(get->easy, CURLINFO_SSL_VERIFYRESULT, &verified);
+	curl->curl_easy_getinfo(get->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl->curl_easy_getinfo(get->easy, CURLINFO_CONTENT_TYPE, &type);
+	curl->curl_easy_getinfo(get->easy, CURLINFO_SSL_VERIFYRESULT, &verified);
 	get->result = HTTPS_REFUSED;
 	if (get->too_long)
 		snprintf(get->why, sizeof(get->why), "expected at most %zu bytes, found more", get->most);
 	else if (code == CURLE_PEER_FAILED_VERIFICATION || (code != CURLE_OK && verified != 0)) {
 		get->result = HTTPS_UNTRUSTED;
-		snprintf(get->why, sizeof(get->why), "its certificate: %s", curl_easy_strerror(code));
+		snprintf(get->why, sizeof(get->why), "its certificate: %s", curl->curl_easy_strerror(code));
 	} else if (code != CURLE_OK) {
 		get->result = HTTPS_UNREACHABLE;
-		snprintf(get->why, sizeof(get->why), "%s", curl_easy_strerror(code));
+		snprintf(get->why, sizeof(get->why), "%s", curl->curl_easy_strerror(code));
 	} else if (status != 200)
 		snprintf(get->why, sizeof(get->why), "expected status 200, found %ld", status);
 	else if (get->type && !is_of_type(type, get->type))
@@ -148,15 +152,15 @@ void https_turn(struct https *https, unsigned wait_ms)
 	int running, left;
 	CURLMsg *message;
 
-	curl_multi_poll(https->multi, NULL, 0, (int)wait_ms, NULL);
-	curl_multi_perform(https->multi, &running);
-	while ((message = curl_multi_info_read(https->multi, &left))) {
+	curl->curl_multi_poll(https->multi, NULL, 0, (int)wait_ms, NULL);
+	curl->curl_multi_perform(https->multi, &running);
+	while ((message = curl->curl_multi_info_read(https->multi, &left))) {
 		struct https_get *get;
 		CURLcode code = message->data.result;
 
 		if (message->msg != CURLMSG_DONE)
 			continue;
-		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &get);
+		curl->curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &get);
 		get_judge(get, code);
 		https_stop(https, get);
 		get->done(get);
@@ -165,5 +169,5 @@ void https_turn(struct https *https, unsigned wait_ms)
 
 void https_wake(struct https *https)
 {
-	curl_multi_wakeup(https->multi);
+	curl->curl_multi_wakeup(https->multi);
 }
