@@ -49,6 +49,12 @@ TABLE = {
     "unique-always-submit": dict(recipients=5000, unique=True, submit=True, fsync="always",
                                  text="unique 10 KB, one recipient each, in and out, fsync always"),
     "unique-100k": dict(recipients=8000, unique=True, submit=True, body=102400, text="unique 100 KB, one recipient each, in and out"),
+    # The receiver's certificate has an RSA key of 2048 bits, as most have.
+    "tls": dict(tls="resumed", text="10 KB newsletter, TLS 1.3, 100 messages a connection, sessions resumed"),
+    "tls-each-new": dict(recipients=20000, tls="new", per_connection=1,
+                         text="10 KB newsletter, TLS 1.3, a connection for each message, no session resumed"),
+    "tls-each-resumed": dict(recipients=20000, tls="resumed", per_connection=1,
+                             text="10 KB newsletter, TLS 1.3, a connection for each message, sessions resumed"),
     "tls-new": dict(tls="new", per_connection=10, text="10 KB newsletter, TLS 1.3, 10 messages a connection, no session resumed"),
     "tls-resumed": dict(tls="resumed", per_connection=10, text="10 KB newsletter, TLS 1.3, 10 messages a connection, sessions resumed"),
     "one-site": dict(one_site=True, connections=1000, learning="false",
