@@ -29,5 +29,5 @@ struct curl_calls {
 #undef X
 };
 
-/* NULL, and a line in the log: there is no libcurl 7.55 or newer. Any thread. */
+/* NULL, and a line in the log: there is no libcurl, or none that has all of these. Any thread. */
 const struct curl_calls *curl_calls(void);

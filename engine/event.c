@@ -2,7 +2,11 @@
  * out. */
 #include "event.h"
 
+#include "conn.h"
+
+#include "base/log.h"
 #include "queue/document.h"
+#include "queue/notes.h"
 #include "smtp/verdict_detail.h"
 
 static void put_text(struct outbuf *out, const char *name, struct slice text)
@@ -34,6 +38,22 @@ void event_begin(struct outbuf *out, struct worker *worker)
 	outbuf_add(out, SLICE("{\"v\":1"));
 	put_id(out, worker);
 	outbuf_json_number(out, "time", worker_wall_ms(worker));
+}
+
+void event_alarm(const struct conn *conn, const char *alarm, enum category category, struct slice text)
+{
+	struct outbuf data = {0};
+
+	log_warning("%s", LOG_TEXT(text));
+	event_begin(&data, conn->worker);
+	outbuf_json_text(&data, "alarm", slice_of(alarm));
+	outbuf_json_text(&data, "site", conn->lane->site->name);
+	outbuf_json_text(&data, "category", slice_of(category_name(category)));
+	outbuf_json_text(&data, "mx", conn_mx(conn));
+	outbuf_json_text(&data, "text", text);
+	outbuf_byte(&data, '}');
+	notes_event(queue_notes(conn->worker->queue), SLICE("alarm"), outbuf_slice(&data));
+	outbuf_free(&data);
 }
 
 static void put_tags(struct outbuf *out, struct slice of_job, struct slice own)

@@ -17,6 +17,8 @@ struct attempt {
 
 /* The beginning of any event of this worker: "v", "event" and "time"; its end is up to the caller. */
 void event_begin(struct outbuf *out, struct worker *worker);
+/* An event `alarm` about the receiver at the other end of the connection, and a warning in the log. */
+void event_alarm(const struct conn *conn, const char *alarm, enum category category, struct slice text);
 /* The data object of an event about this delivery; outcome may be NULL. number is the attempt it was; next_ms, if not
  * 0, when the next one will be (wall clock). */
 void event_write(struct outbuf *out, const struct delivery *delivery, const struct outcome *outcome,

@@ -12,7 +12,6 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "queue/notes.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -209,25 +208,14 @@ void protection_write(const struct conn *conn, const struct domain *domain, char
 static void tell_distrust(const struct conn *conn)
 {
 	const struct tls_peer *peer = channel_peer(&conn->channel);
-	struct worker *worker = conn->worker;
-	struct outbuf text = {0}, data = {0};
-	struct slice site = conn->lane->site->name;
+	struct outbuf text = {0};
 
 	outbuf_printf(&text,
 		      "site %.*s: its certificates were verified till now, those of the last %d connections were not "
 		      "(%s); see whether the certificates we trust have changed, or theirs",
-		      SLICE_ARG(site), TRUST_MANY, peer && peer->why[0] ? peer->why : "no TLS");
-	log_warning("%s", LOG_TEXT(outbuf_slice(&text)));
-	event_begin(&data, worker);
-	outbuf_json_text(&data, "alarm", SLICE("certificates"));
-	outbuf_json_text(&data, "site", site);
-	outbuf_json_text(&data, "category", SLICE("tls"));
-	outbuf_json_text(&data, "mx", conn_mx(conn));
-	outbuf_json_text(&data, "text", outbuf_slice(&text));
-	outbuf_byte(&data, '}');
-	notes_event(queue_notes(worker->queue), SLICE("alarm"), outbuf_slice(&data));
+		      SLICE_ARG(conn->lane->site->name), TRUST_MANY, peer && peer->why[0] ? peer->why : "no TLS");
+	event_alarm(conn, "certificates", CATEGORY_TLS, outbuf_slice(&text));
 	outbuf_free(&text);
-	outbuf_free(&data);
 }
 
 static void note_trust(const struct conn *conn)

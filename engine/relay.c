@@ -7,9 +7,6 @@
 #include "protection.h"
 #include "target.h"
 
-#include "base/log.h"
-#include "queue/notes.h"
-
 #include <stdio.h>
 
 enum { REST_MS = 5 * 60 * 1000 };
@@ -64,26 +61,16 @@ const char *relay_distrusts(struct conn *conn)
 
 static void tell(const struct conn *conn)
 {
-	struct worker *worker = conn->worker;
-	struct outbuf text = {0}, data = {0};
+	const struct config_relay *relay = relay_of(conn);
+	struct outbuf text = {0};
 
-	outbuf_printf(
-		&text,
-		"the relay %.*s does not let us in as %.*s (%.*s); its mail waits; see its user and password-file, "
-		"then reload",
-		SLICE_ARG(relay_of(conn)->name), SLICE_ARG(relay_of(conn)->user),
-		SLICE_ARG(slice_head(conn->failure.text, 200)));
-	log_warning("%s", LOG_TEXT(outbuf_slice(&text)));
-	event_begin(&data, worker);
-	outbuf_json_text(&data, "alarm", SLICE("relay-login"));
-	outbuf_json_text(&data, "site", conn->lane->site->name);
-	outbuf_json_text(&data, "category", slice_of(category_name(conn->failure.verdict.category)));
-	outbuf_json_text(&data, "mx", conn_mx(conn));
-	outbuf_json_text(&data, "text", outbuf_slice(&text));
-	outbuf_byte(&data, '}');
-	notes_event(queue_notes(worker->queue), SLICE("alarm"), outbuf_slice(&data));
+	outbuf_printf(&text,
+		      "the relay %.*s does not let us in as %.*s (%.*s); its mail waits; see its user and "
+		      "password-file, then "
+		      "reload",
+		      SLICE_ARG(relay->name), SLICE_ARG(relay->user), SLICE_ARG(slice_head(conn->failure.text, 200)));
+	event_alarm(conn, "relay-login", conn->failure.verdict.category, outbuf_slice(&text));
 	outbuf_free(&text);
-	outbuf_free(&data);
 }
 
 bool relay_rests(struct conn *conn)

@@ -7,6 +7,7 @@
 
 #include "mail/header.h"
 
+#include "base/base64.h"
 #include "base/utf8.h"
 
 enum { ENCODED_MAX = 75, FRAME = 12 /* "=?utf-8?Q?" and "?=" */, ROOM_MIN = 12 /* one character of four bytes in Q */ };
@@ -116,22 +117,6 @@ static size_t b_width(size_t bytes)
 	return (bytes + 2) / 3 * 4;
 }
 
-static void b_write(struct outbuf *out, struct slice text)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-	for (; text.len; text = slice_skip(text, 3)) {
-		const unsigned char *p = (const unsigned char *)text.ptr;
-		unsigned bits =
-			(unsigned)p[0] << 16 | (text.len > 1 ? (unsigned)p[1] << 8 : 0) | (text.len > 2 ? p[2] : 0);
-
-		outbuf_byte(out, digits[bits >> 18]);
-		outbuf_byte(out, digits[bits >> 12 & 63]);
-		outbuf_byte(out, text.len > 1 ? digits[bits >> 6 & 63] : '=');
-		outbuf_byte(out, text.len > 2 ? digits[bits & 63] : '=');
-	}
-}
-
 static size_t character_width(struct slice text)
 {
 	size_t width = utf8_width(text);
@@ -188,7 +173,7 @@ void fold_encoded(struct fold *fold, struct slice blanks, struct slice text)
 
 		outbuf_add(fold->out, blanks);
 		outbuf_add(fold->out, q ? SLICE("=?utf-8?Q?") : SLICE("=?utf-8?B?"));
-		q ? q_write(fold->out, part) : b_write(fold->out, part);
+		q ? q_write(fold->out, part) : base64_add(fold->out, part);
 		outbuf_add(fold->out, SLICE("?="));
 		fold->column += fold->out->len - begin;
 		fold->overlong |= fold->column > HEADER_LINE_MAX;

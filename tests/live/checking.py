@@ -1,6 +1,8 @@
 """What live tests are written with: need() for what must be true, and run() for functions that each make a world of their
 own, so that several can be under way at once."""
 import concurrent.futures
+import shutil
+import tempfile
 import time
 import traceback
 
@@ -34,6 +36,15 @@ def run(tests, names=(), at_once=3):
             passed += good
     print("%d passed, %d failed" % (passed, len(chosen) - passed))
     return passed < len(chosen) or not chosen
+
+
+def in_folder(name, test):
+    """What the test returns, given a directory that is gone afterwards."""
+    folder = tempfile.mkdtemp(prefix="hikyaku-%s." % name)
+    try:
+        return test(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def tests_of(module):

@@ -10,10 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 from checking import need
+from listener import Listener
 from programs import stop_program
 from redis_client import Redis, RedisError, RedisServer, library_load
 
@@ -21,25 +21,14 @@ HIKYAKU = os.environ.get("HIKYAKU", "./hikyaku")
 MESSAGE = "From: News <news@sender.test>\nTo: list@sender.test\nSubject: Hello {{name}}\n\nDear {{name}}\n.\nbye\n"
 
 
-class Receiver:
+class Receiver(Listener):
     """Takes mail for everybody but gone@…; remembers what was said to it."""
 
     def __init__(self):
         self.lines, self.mails = [], 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.listen, daemon=True).start()
+        super().__init__()
 
-    def listen(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=self.talk, args=(connection,), daemon=True).start()
-
-    def talk(self, connection):
+    def talk(self, connection, peer):
         stream = connection.makefile("rwb", 0)
         stream.write(b"220 receiver.test ESMTP\r\n")
         for line in stream:

@@ -8,15 +8,14 @@ import hashlib
 import json
 import os
 import pathlib
-import shutil
 import ssl
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from checking import in_folder
 from dns_test import NSD, Daemon, free_port, program
 from redis_client import Redis, RedisServer
 from tls_test import HIKYAKU, RAW, WAIVER, Certificates, Server, first_events
@@ -486,11 +485,7 @@ def main():
     if not program("ldns-signzone"):
         print("ldns-signzone is missing: run `make deps`\n0 passed, 1 failed")
         return 1
-    folder = tempfile.mkdtemp(prefix="hikyaku-dane.")
-    try:
-        return run(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return in_folder("dane", run)
 
 
 if __name__ == "__main__":

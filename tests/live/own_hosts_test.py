@@ -5,13 +5,12 @@ who names a provider's host beside his own. bench/nameserver has the records; ea
 Run from the project's root; HIKYAKU names the program, ./hikyaku if it is not set."""
 import json
 import os
-import socket
 import subprocess
 import sys
-import threading
 import time
 
 from checking import Failure, need
+from listener import Listener
 from programs import stop_program
 from redis_client import Redis, RedisServer
 
@@ -29,26 +28,15 @@ HOSTS = {  # domain → (its rule, the address where its mail must come)
 }
 
 
-class Receiver:
+class Receiver(Listener):
     """Takes all mail at one address; whose it was."""
 
     def __init__(self, address, port):
         self.domains, self.connections = {}, 0
-        self.listener = socket.create_server((address, port))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.listen, daemon=True).start()
+        super().__init__(address, port)
 
-    def listen(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.connections += 1
-            threading.Thread(target=self.talk, args=(connection,), daemon=True).start()
-
-    def talk(self, connection):
+    def talk(self, connection, peer):
+        self.connections += 1
         stream = connection.makefile("rwb", 0)
         try:
             stream.write(b"220 receiver.test ESMTP\r\n")
@@ -66,9 +54,6 @@ class Receiver:
         except OSError:
             pass
         connection.close()
-
-    def close(self):
-        self.listener.close()
 
 
 def open_receivers():

@@ -7,18 +7,17 @@ import base64
 import json
 import os
 import pathlib
-import shutil
 import signal
 import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from checking import in_folder
 from programs import stop_program
 from redis_client import Redis, RedisServer
 from tls_test import HIKYAKU, RAW, Certificates, alarms, first_events
@@ -307,25 +306,25 @@ def show(world):
     world.check("no password is seen", "" if not seen else "found %s" % seen)
 
 
+def run(folder):
+    with RedisServer() as server:
+        world = World(folder, server.path)
+        try:
+            deliver(world)
+            rest(world)
+            show(world)
+            move(world)
+        finally:
+            world.stop()
+        if world.engine.returncode:
+            world.failures.append("engine")
+            print("the engine ended with %d:\n%s" % (world.engine.returncode, (world.folder / "engine.log").read_text()))
+    print("%d passed, %d failed" % (world.passed, len(world.failures)))
+    return 1 if world.failures else 0
+
+
 def main():
-    folder = tempfile.mkdtemp(prefix="hikyaku-relay.")
-    try:
-        with RedisServer() as server:
-            world = World(folder, server.path)
-            try:
-                deliver(world)
-                rest(world)
-                show(world)
-                move(world)
-            finally:
-                world.stop()
-            if world.engine.returncode:
-                world.failures.append("engine")
-                print("the engine ended with %d:\n%s" % (world.engine.returncode, (world.folder / "engine.log").read_text()))
-        print("%d passed, %d failed" % (world.passed, len(world.failures)))
-        return 1 if world.failures else 0
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return in_folder("relay", run)
 
 
 if __name__ == "__main__":

@@ -11,17 +11,16 @@ import http.server
 import json
 import os
 import pathlib
-import shutil
 import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from checking import in_folder
 from dns_test import free_port
 from programs import stop_program
 from redis_client import Redis, RedisServer
@@ -226,11 +225,7 @@ def run(folder):
 
 
 def main():
-    folder = tempfile.mkdtemp(prefix="hikyaku-report.")
-    try:
-        return run(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return in_folder("report", run)
 
 
 if __name__ == "__main__":

@@ -6,37 +6,26 @@ Run from the project's root; HIKYAKU names the program, ./hikyaku if it is not s
 import json
 import os
 import signal
-import socket
 import sys
 import threading
 import time
 from datetime import datetime, timedelta, timezone
 
 from checking import Failure, need, run, tests_of
+from listener import Listener
 from programs import start_engine, stop_program
 from redis_client import Redis, RedisServer
 
 PATIENCE_S = 15
 
 
-class Receiver:
+class Receiver(Listener):
     """Takes all mail; remembers for each recipient from which address it came, and under which EHLO name."""
 
     def __init__(self):
         self.lock = threading.Lock()
         self.taken, self.names, self.open, self.most_open = {}, {}, 0, 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.listen, daemon=True).start()
-
-    def listen(self):
-        while True:
-            try:
-                connection, peer = self.listener.accept()
-            except OSError:
-                return
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or each answer waits 40 ms for an ACK
-            threading.Thread(target=self.talk, args=(connection, peer[0]), daemon=True).start()
+        super().__init__()
 
     def talk(self, connection, peer):
         with self.lock:
@@ -91,9 +80,6 @@ class Receiver:
                     for peer in peers:
                         counts[peer] = counts.get(peer, 0) + 1
         return counts
-
-    def close(self):
-        self.listener.close()
 
 
 SOURCES = ('source "ip2" { address = "127.0.0.2"  helo = "two.sender.test" }\n'

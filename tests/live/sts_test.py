@@ -8,18 +8,17 @@ import http.server
 import json
 import os
 import pathlib
-import shutil
 import signal
 import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from checking import in_folder
 from redis_client import Redis, RedisServer
 from tls_test import RAW, WAIVER, Certificates, Server, first_events
 
@@ -274,24 +273,24 @@ def with_another_id(world):
     world.check("asking anew", "" if asked == (1, 1) else "expected once for each, found %s" % (asked,))
 
 
-def main():
-    folder = tempfile.mkdtemp(prefix="hikyaku-sts.")
-    try:
-        with RedisServer() as server:
-            world = World(folder, server.path)
-            try:
-                first_life(world)
-                without_policy_hosts(world)
-                waived(world)
-                with_another_id(world)
-            finally:
-                world.stop()
-            if world.failed:
-                print(open(folder + "/engine.log").read()[-3000:])
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def run(folder):
+    with RedisServer() as server:
+        world = World(folder, server.path)
+        try:
+            first_life(world)
+            without_policy_hosts(world)
+            waived(world)
+            with_another_id(world)
+        finally:
+            world.stop()
+        if world.failed:
+            print(open(folder + "/engine.log").read()[-3000:])
     print("%d passed, %d failed" % (world.passed, world.failed))
     return 1 if world.failed else 0
+
+
+def main():
+    return in_folder("sts", run)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,10 @@ and what the event says of it. A case that demands protection and does not get i
 import json
 import os
 import pathlib
-import shutil
 import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import warnings
@@ -19,6 +17,7 @@ import warnings
 warnings.simplefilter("ignore", DeprecationWarning)  # TLS 1.0 is deprecated, and that is why it is here
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from checking import in_folder
 from redis_client import Redis, RedisServer
 
 HIKYAKU = os.environ.get("HIKYAKU", "./hikyaku")
@@ -266,11 +265,7 @@ def run(folder):
 
 
 def main():
-    folder = tempfile.mkdtemp(prefix="hikyaku-tls.")
-    try:
-        return run(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return in_folder("tls", run)
 
 
 if __name__ == "__main__":

@@ -13,12 +13,12 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "tests/live"))
+from checking import in_folder
 from dns_test import free_port
 from redis_client import Redis, RedisServer
 from tls_test import HIKYAKU, RAW, Certificates
@@ -244,11 +244,7 @@ def run(folder):
 
 def main():
     subprocess.run(["tests/deps", "unpack", str(PEERS)], check=True, cwd=ROOT)
-    folder = tempfile.mkdtemp(prefix="hikyaku-receivers.")
-    try:
-        return run(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return in_folder("receivers", run)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from receivers_test import PEERS, ROOT, USERS, Receiver, events
+from checking import in_folder
 from dns_test import free_port
 from redis_client import Redis, RedisServer
 from relay_test import NAMESERVER
@@ -131,11 +131,7 @@ def run(folder):
 
 def main():
     subprocess.run(["tests/deps", "unpack", str(PEERS)], check=True, cwd=ROOT)
-    folder = tempfile.mkdtemp(prefix="hikyaku-relays.")
-    try:
-        return run(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return in_folder("relays", run)
 
 
 if __name__ == "__main__":
