@@ -84,6 +84,7 @@ struct routes {
 	char reason[160];    /* for the event and the operator: "NXDOMAIN from 127.0.0.1:53" */
 	uint64_t expires_ms; /* monotonic: by TTL, clamped (30 s to 24 h; negative to 5 min; later to 30 s) */
 	bool implicit;	     /* there was no MX: the domain's own address (RFC 5321 5.1) */
+	bool fixed;	     /* not of the DNS: as the configuration has them */
 	unsigned nhosts, nroutes;
 	const struct slice *hosts; /* nhosts MX names, lower case, by preference, equals shuffled; owned by routes */
 	const struct host_security *security; /* nhosts; NULL: all SECURITY_NOT_ASKED */

@@ -106,7 +106,7 @@ struct routes *routes_fixed(struct slice domain, const struct address *addresses
 	char texts[ROUTES_MAX][ADDRESS_TEXT_MAX];
 	struct slice hosts[ROUTES_MAX];
 	struct route route[ROUTES_MAX];
-	struct routes head = {.result = ROUTES_FOUND, .domain = domain, .hosts = hosts, .route = route};
+	struct routes head = {.result = ROUTES_FOUND, .fixed = true, .domain = domain, .hosts = hosts, .route = route};
 
 	CHECK(naddresses > 0);
 	head.nhosts = head.nroutes = naddresses < ROUTES_MAX ? naddresses : ROUTES_MAX;

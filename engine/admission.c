@@ -100,6 +100,8 @@ void admission_meta(const struct admission *admission, struct outbuf *out)
 	put_text(out, "pool", job->pool);
 	outbuf_json_text(out, "from", job->from);
 	outbuf_json_text(out, "body", admission->sha);
+	if (job->require_tls)
+		outbuf_json_raw(out, "require_tls", SLICE("true"));
 	put_object(out, "vars", job->vars);
 	put_object(out, "tags", job->tags);
 	outbuf_json_number(out, "created", admission->created_ms);

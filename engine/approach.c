@@ -6,6 +6,7 @@
 #include "learned.h"
 #include "protection.h"
 #include "relay.h"
+#include "requirement.h"
 #include "target.h"
 
 #include "base/check.h"
@@ -56,6 +57,8 @@ void approach_refused(struct conn *conn)
 	conn->failure.attempted = true;
 	if (conn->failure.verdict.action == ACTION_DELIVERED || conn->failure.verdict.action == ACTION_NEVER)
 		conn->failure.verdict.action = ACTION_ELSEWHERE;
+	if (session_end(&conn->session) == SESSION_INSECURE)
+		requirement_note_insecure(conn);
 	conn->once_more = session_found_window_broken(&conn->session) || protection_falls_back(conn);
 }
 
@@ -115,6 +118,12 @@ bool approach_again(struct conn *conn)
 		return true;
 	}
 	conn->lenient = false;
+	if (conn->passing_on) {
+		conn->passing_on = false;
+		conn->greeted--;
+		requirement_steer(conn);
+		return true;
+	}
 	if (!conn->failure.attempted)
 		return false;
 	stat_add(conn->worker->stats, STAT_REFUSED, 1);

@@ -7,6 +7,7 @@
 #include "policies.h"
 #include "protection.h"
 #include "relay.h"
+#include "requirement.h"
 #include "target.h"
 
 #include "base/check.h"
@@ -279,6 +280,7 @@ void conn_open(struct worker *worker, struct lane *lane, struct exchanger *excha
 	timer_init(&conn->timer, on_timer);
 	if (conn->source)
 		address_ip_text(&conn->source->address, conn->local);
+	requirement_steer(conn);
 	conn_try(conn);
 }
 
@@ -364,13 +366,18 @@ static void conn_turn(struct conn *conn)
 		return;
 	if (!worker_may_send(worker))
 		session_abandon(&conn->session);
-	if (!conn->opened && session_is_ready(&conn->session)) {
-		if (policies_pass_on(conn)) {
+	if (!conn->opened && !conn->passing_on && session_is_ready(&conn->session)) {
+		if (!requirement_is_first(conn) && policies_pass_on(conn)) {
 			session_abandon(&conn->session);
 			conn_close(conn);
 			return;
 		}
-		conn_set_opened(conn);
+		if (requirement_passes_on(conn)) {
+			conn->passing_on = true;
+			session_quit(&conn->session, worker_now_ms(worker));
+		} else {
+			conn_set_opened(conn);
+		}
 	}
 	conn_exchange(conn);
 	if (conn->ntransactions == 0 && (worker->draining || lane_is_resting(conn->lane, worker_now_ms(worker))))
@@ -378,7 +385,7 @@ static void conn_turn(struct conn *conn)
 	conn_set_idle(conn, conn->opened && conn->ntransactions == 0 && session_is_ready(&conn->session));
 	if (session_is_closed(&conn->session)) {
 		conn_remember(conn);
-		if (!conn->opened && session_end_is_error(session_end(&conn->session)))
+		if (!conn->opened && !conn->passing_on && session_end_is_error(session_end(&conn->session)))
 			approach_refused(conn);
 		conn_close(conn);
 		return;

@@ -27,6 +27,7 @@ struct conn {
 	unsigned route;			    /* the one being tried: index */
 	unsigned tried, greeted;	    /* addresses connected to, sessions begun */
 	bool once_more;			    /* the same route comes next, with less asked of it */
+	bool passing_on;		    /* another route comes next, for the sake of what waits first */
 	bool lenient;			    /* less than its TLSA records do: for mail that waives TLS only */
 	struct host *host;		    /* counted */
 

@@ -15,6 +15,7 @@
 #include "controls.h"
 #include "home.h"
 #include "outcome.h"
+#include "protection.h"
 #include "reaction.h"
 #include "target.h"
 #include "transaction.h"
@@ -337,12 +338,18 @@ void delivery_unreachable(struct lane *lane, const struct outcome *outcome, cons
 				  .remote_ip = slice_of(conn->remote),
 				  .connection = conn->number,
 				  .connected = true};
+	char why[PROTECTION_WHY_MAX];
 	struct delivery *delivery;
+	struct outcome lost;
 
 	if (!link)
 		return;
 	delivery = delivery_of(link);
 	attempt.sender = delivery->mailing->sender;
+	if (requirement_is_lost(conn, delivery)) {
+		lost = requirement_refusal(conn, delivery, why);
+		outcome = &lost;
+	}
 	outcome_settle(delivery, outcome, &attempt);
 }
 

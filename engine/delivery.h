@@ -3,6 +3,7 @@
 #pragma once
 
 #include "mailing.h"
+#include "requirement.h"
 #include "worker.h"
 
 #include "smtp/session.h"
@@ -23,6 +24,7 @@ struct delivery {
 	struct record record;
 	char *bytes; /* owned */
 	bool urgent; /* transactional */
+	struct requirement requirement;
 };
 
 static inline struct delivery *delivery_of(struct list *link)

@@ -145,6 +145,8 @@ void event_write(struct outbuf *out, const struct delivery *delivery, const stru
 		outbuf_json_text(out, "tls", attempt->tls[0] ? slice_of(attempt->tls) : SLICE("none"));
 		outbuf_json_number(out, "took_ms", attempt->took_ms);
 	}
+	if (delivery->mailing->require_tls)
+		outbuf_json_raw(out, "require_tls", SLICE("true"));
 	put_number(out, "next", next_ms);
 	if (attempt) {
 		put_number(out, "size", attempt->size);

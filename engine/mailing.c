@@ -107,6 +107,7 @@ static bool mailing_read(struct mailing *mailing, struct slice value, struct sli
 	mailing->sender = text_of(mailing, meta, "from");
 	mailing->campaign = text_of(mailing, meta, "campaign");
 	mailing->transactional = slice_is(text_of(mailing, meta, "class"), SLICE("transactional"));
+	mailing->require_tls = json_is_true(json_object_get(meta, "require_tls"));
 	*sha = text_of(mailing, meta, "body");
 	if (json_object_size(tags)) {
 		char *text = json_dumps(tags, JSON_COMPACT);

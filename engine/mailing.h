@@ -45,7 +45,8 @@ struct mailing {
 	struct slice key, tenant, job, sender, campaign, tags; /* tags: a JSON object or empty */
 	struct outbuf vars;				       /* owned: a pack */
 	bool transactional;
-	char why[256]; /* what is wrong, when missing or broken */
+	bool require_tls; /* as the job has it */
+	char why[256];	  /* what is wrong, when missing or broken */
 };
 
 /* Found or begun; counted until mailing_release. */

@@ -7,6 +7,7 @@
 
 #include "conn.h"
 #include "policies.h"
+#include "requirement.h"
 #include "target.h"
 #include "tls_tally.h"
 
@@ -49,12 +50,18 @@ static enum protection demand_of(int tls)
 
 uint8_t protection_demanded(const struct limits *limits, const struct routes *routes)
 {
-	return (uint8_t)(demand_of(limits->tls) | (routes->mx_signed ? PROTECTION_MX_SIGNED : 0));
+	return (uint8_t)(demand_of(limits->tls) | (routes->mx_signed ? PROTECTION_MX_SIGNED : 0) |
+			 (routes->fixed || routes->implicit ? PROTECTION_NO_MX : 0));
 }
 
 bool protection_mx_is_signed(const struct domain *domain)
 {
 	return domain->protection & PROTECTION_MX_SIGNED;
+}
+
+bool protection_needs_no_mx(const struct domain *domain)
+{
+	return domain->protection & PROTECTION_NO_MX;
 }
 
 static enum protection demanded_by(const struct domain *domain)
@@ -165,10 +172,10 @@ bool protection_lets_log_in(const struct conn *conn)
 	return protection_of(conn) >= demand_of(target_of(conn->lane->site)->tls);
 }
 
-/* What a recipient's domain asks for can be waived by a message, what the operator does cannot. */
+/* What a recipient's domain asks for can be waived by a message, what the operator or the job does cannot. */
 static bool is_waived(const struct delivery *delivery)
 {
-	return demanded_by(delivery->domain) <= PROTECTION_PROMISED &&
+	return !delivery->mailing->require_tls && demanded_by(delivery->domain) <= PROTECTION_PROMISED &&
 	       message_waives_tls(delivery->mailing->body->message, pack_get(delivery->record.extras, SLICE("h")));
 }
 
@@ -238,8 +245,7 @@ void protection_count(const struct conn *conn)
 	note_trust(conn);
 }
 
-/* A certificate for the name of one domain says nothing to another that has the same hosts. */
-static bool is_for_another(const struct conn *conn, const struct delivery *delivery)
+bool protection_is_for_another(const struct conn *conn, const struct delivery *delivery)
 {
 	const struct tls_peer *peer = channel_peer(&conn->channel);
 
@@ -258,7 +264,7 @@ static bool is_as_asked(const struct conn *conn, const struct delivery *delivery
 
 	if (conn->lenient || !policies_allow(conn, delivery->domain))
 		return false;
-	if (demanded > PROTECTION_NONE && is_for_another(conn, delivery))
+	if (demanded > PROTECTION_NONE && protection_is_for_another(conn, delivery))
 		return false;
 	if (demanded == PROTECTION_DANE && !protection_mx_is_signed(delivery->domain))
 		return false; /* RFC 7672 2.2.1 */
@@ -267,11 +273,13 @@ static bool is_as_asked(const struct conn *conn, const struct delivery *delivery
 
 bool protection_suffices(const struct conn *conn, const struct delivery *delivery)
 {
-	return is_as_asked(conn, delivery) || is_waived(delivery);
+	return is_waived(delivery) || (is_as_asked(conn, delivery) && requirement_is_met(conn, delivery));
 }
 
 struct outcome protection_refusal(const struct conn *conn, const struct delivery *delivery, char *room)
 {
+	if (!requirement_is_met(conn, delivery))
+		return requirement_refusal(conn, delivery, room);
 	const struct tls_peer *peer = channel_peer(&conn->channel);
 	enum protection demanded = demanded_by(delivery->domain);
 	bool names_unsigned = demanded == PROTECTION_DANE && !protection_mx_is_signed(delivery->domain);

@@ -32,11 +32,12 @@ const char *protection_name(enum protection protection);
 const char *protection_meaning(enum protection protection);
 
 /* What a domain with these limits and routes demands, for struct domain.protection: an enum protection, and whether it
- * is the domain itself that names these hosts. Else a certificate says who a host is, but not that it is the right one.
- */
-enum { PROTECTION_MX_SIGNED = 0x80, PROTECTION_DEMAND = 0x7f };
+ * is the domain itself that names these hosts. Else a certificate says who a host is, but not that it is the right one,
+ * unless no MX is believed: the configuration names the host, or it has the domain's own name. */
+enum { PROTECTION_MX_SIGNED = 0x80, PROTECTION_NO_MX = 0x40, PROTECTION_DEMAND = 0x3f };
 uint8_t protection_demanded(const struct limits *limits, const struct routes *routes);
 bool protection_mx_is_signed(const struct domain *domain);
+bool protection_needs_no_mx(const struct domain *domain);
 /* The same of any connection: what is to be tried with such a host under that policy; and in words, for people. */
 enum session_tls protection_wish(int tls, const struct host_security *security);
 const char *protection_plan(int tls, const struct routes *routes, unsigned host);
@@ -71,6 +72,8 @@ void protection_write(const struct conn *conn, const struct domain *domain, char
 /* Whether this delivery is one the connection was made for. One that is lenient (its host was met as if it had no TLSA
  * records) is for mail that waives TLS, and ends when other mail is next: that gets another, and not a refusal. */
 bool protection_takes(const struct conn *conn, const struct delivery *delivery);
+/* A certificate for the name of one domain says nothing to another that has the same hosts. */
+bool protection_is_for_another(const struct conn *conn, const struct delivery *delivery);
 /* Whether mail to this delivery's domain may be said on the connection. If not, why holds the outcome's text. */
 bool protection_suffices(const struct conn *conn, const struct delivery *delivery);
 /* The outcome of a delivery that may not; its text is in room. */

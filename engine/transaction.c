@@ -160,6 +160,7 @@ static void transaction_fill(struct transaction *transaction, struct conn *conn,
 		.eight_bit = transaction->rendered.eight_bit,
 		.utf8 = transaction->rendered.utf8 || !utf8_is_ascii(first->record.address) ||
 			!utf8_is_ascii(transaction->sender),
+		.require_tls = requirement_is_said(conn, first),
 		.form = session_form(&conn->session),
 		.recipients = recipients,
 		.nrecipients = n,
@@ -178,7 +179,9 @@ struct transaction *transaction_compose(struct conn *conn)
 
 	for (unsigned bad = 0; bad < BAD_MAX && lane_offers(lane, conn->idle, conn->ntransactions > 0, &urgent);
 	     bad++) {
-		if (!protection_takes(conn, delivery_of(lane_first_of(lane, urgent)))) {
+		struct delivery *next = delivery_of(lane_first_of(lane, urgent));
+
+		if (!protection_takes(conn, next) || requirement_goes_elsewhere(conn, next)) {
 			session_quit(&conn->session, worker_now_ms(worker));
 			return NULL;
 		}

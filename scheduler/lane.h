@@ -165,6 +165,8 @@ void lane_ran_dry(struct lane *lane);
 struct exchanger *lane_sends_to(const struct lane *lane, uint64_t now_ms);
 /* The exchanger to which one more connection should be opened for what waits; NULL: none. `except` is not asked. */
 struct exchanger *lane_connects_to(const struct lane *lane, const struct exchanger *except, uint64_t now_ms);
+/* A connection that is being opened goes to another exchanger; it counts there from now on. */
+void lane_reroute(struct lane *lane, struct exchanger *from, struct exchanger *to);
 /* One more connection is on its way, or gone (idle or not, opened or not). False: a budget has no room. */
 bool lane_connect(struct lane *lane, struct exchanger *exchanger, uint64_t now_ms);
 void lane_disconnect(struct lane *lane);

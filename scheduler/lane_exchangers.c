@@ -228,6 +228,15 @@ struct exchanger *lane_connects_to(const struct lane *lane, const struct exchang
 	return best;
 }
 
+void lane_reroute(struct lane *lane, struct exchanger *from, struct exchanger *to)
+{
+	CHECK(from->opening > 0);
+	CHECK(from->lane == lane && to->lane == lane);
+	from->opening--;
+	to->opening++;
+	to->turn = ++lane->turns;
+}
+
 /* Failures in a row stay counted: one connection finds out whether it is true, and if not, the next rest is as long as
  * it would have been. */
 void lane_wake(struct lane *lane)

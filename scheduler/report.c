@@ -108,11 +108,7 @@ struct exchanger *scheduler_reroute(struct scheduler *scheduler, struct lane *la
 {
 	struct exchanger *other = scheduler->paused || lane->held ? NULL : lane_connects_to(lane, exchanger, now_ms);
 
-	CHECK(exchanger->opening > 0);
-	if (!other)
-		return NULL;
-	exchanger->opening--;
-	other->opening++;
-	other->turn = ++lane->turns;
+	if (other)
+		lane_reroute(lane, exchanger, other);
 	return other;
 }

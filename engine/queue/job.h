@@ -44,6 +44,7 @@ struct job {
 	struct slice vars; /* JSON object, or empty */
 	struct slice vars_pack;
 	bool transactional, partial, dedupe, merge;
+	bool require_tls; /* every host on the way is to be known, and to ask the same of the next (RFC 8689) */
 	enum job_message message_kind;
 	struct slice message; /* RAW: empty; OBJECT: its JSON; STORED: the name; SHA: 64 hex digits */
 	struct slice store;   /* the name to store the message under; then there are no recipients */

@@ -198,6 +198,11 @@ static bool read_merge(struct job_reading *reading, const json_t *value)
 	return document_flag(value, "merge", &reading->job->merge, reading->refusal);
 }
 
+static bool read_require_tls(struct job_reading *reading, const json_t *value)
+{
+	return document_flag(value, "require_tls", &reading->job->require_tls, reading->refusal);
+}
+
 static bool read_store(struct job_reading *reading, const json_t *value)
 {
 	if (!read_word(reading, value, "store", JOB_NAME_MAX, &reading->job->store))
@@ -242,6 +247,7 @@ static const struct {
 	{"partial", read_partial},
 	{"dedupe", read_dedupe},
 	{"merge", read_merge},
+	{"require_tls", read_require_tls},
 	{"store", read_store},
 	{"ttl", read_ttl},
 };

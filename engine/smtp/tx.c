@@ -83,6 +83,9 @@ void tx_refuse_here(struct session *session, struct tx *tx)
 
 	if (!are_speakable(tx))
 		refuse(tx, CATEGORY_CONTENT, "5.1.3", "an address has a control character and was not sent");
+	else if (tx->require_tls && !(session->secured && caps->requiretls))
+		refuse(tx, CATEGORY_TLS, "5.7.30",
+		       "the message requires TLS on its whole way, and the server does not offer REQUIRETLS under TLS");
 	else if (caps->size_max && tx->size > caps->size_max)
 		refuse(tx, CATEGORY_MESSAGE_TOO_LARGE, "5.3.4", "the message is larger than the server takes");
 	else if (tx->utf8 && !caps->smtputf8)
@@ -116,6 +119,8 @@ static void say_mail(struct session *session, struct tx *tx)
 		send_text(session, SLICE(" BODY=8BITMIME"));
 	if (tx->utf8)
 		send_text(session, SLICE(" SMTPUTF8"));
+	if (tx->require_tls)
+		send_text(session, SLICE(" REQUIRETLS"));
 	send_text(session, SLICE("\r\n"));
 }
 

@@ -27,6 +27,7 @@ struct tx {
 	uint64_t size;	     /* octets of the message: CRLFs counted, stuffing not (RFC 1870) */
 	bool eight_bit;	     /* has octets above 127: needs 8BITMIME */
 	bool utf8;	     /* needs SMTPUTF8: an address or a header is not ASCII */
+	bool require_tls;    /* MAIL says REQUIRETLS (RFC 8689) */
 	enum wire_form form;
 	struct recipient *recipients; /* borrowed */
 	unsigned nrecipients;

@@ -131,9 +131,9 @@ class World:
         self.add(domain, "MX 10 mx.%s." % domain)
         self.expect(domain, [self.host("mx." + domain, server, records)], outcome, about, policy, waived=waived)
 
-    def expect(self, domain, servers, outcome, about, policy=None, mx=None, waived=None):
+    def expect(self, domain, servers, outcome, about, policy=None, mx=None, waived=None, required=False):
         self.cases.append(dict(domain=domain, servers=servers, outcome=outcome, about=about, policy=policy, mx=mx,
-                               waived=waived))
+                               waived=waived, required=required))
 
     def zone_files(self):
         """The zones as NSD reads them, and the anchor for Unbound."""
@@ -297,6 +297,19 @@ def waivers(world):
     world.case("waived-in-vain.test", ("none",), [], "deferred", "does not offer STARTTLS", "required", waived="")
 
 
+def requirements(world):
+    """REQUIRETLS (RFC 8689 4.2.1): a signed MX says which host, TLSA records who it is."""
+    asks = ("tls REQUIRETLS", world.itself)
+    world.add("require.test", "MX 10 mx.require.test.")
+    world.expect("require.test", [world.host("mx.require.test", asks, [world.right])], "delivered", "dane", required=True)
+    world.add("require.plain", "MX 10 mx.require-host.test.")
+    world.expect("require.plain", [world.host("mx.require-host.test", asks, [world.right])], "failed", "MX is not signed",
+                 required=True)
+    world.add("require-wrong.test", "MX 10 mx.require-wrong.test.")
+    world.expect("require-wrong.test", [world.host("mx.require-wrong.test", asks, [world.wrong])], "failed",
+                 "does not speak TLS", required=True)
+
+
 def waiver_behind(world, redis, commands):
     """One job for two at one domain, the second with the header: he gets his mail, and she no word on that connection."""
     to = [{"address": "ann@both.test"}, {"address": "bob@both.test", "headers": {"TLS-Required": "No"}}]
@@ -435,6 +448,8 @@ def deliver(world, folder, redis, resolver, path):
         if case["policy"]:
             conf += 'domain "%s" { tls = "%s" }\n' % (case["domain"], case["policy"])
         job = {"id": case["domain"], "from": "b@elsewhere.test", "to": ["a@" + case["domain"]]}
+        if case["required"]:
+            job["require_tls"] = True
         if case["waived"] is None:
             redis("XADD", "hikyaku:jobs", "*", "job", json.dumps(job), "raw", RAW)
         else:
@@ -458,7 +473,7 @@ def deliver(world, folder, redis, resolver, path):
 def run(folder):
     world = World(folder)
     for part in (usages, certificates_gone_bad, tls_must_be, dns_says, aliases, names_of_domains, several_hosts, policies,
-                 relays, waivers):
+                 relays, waivers, requirements):
         part(world)
     files, anchor = world.zone_files()
     with RedisServer() as server, Daemon("nsd", ["-d", "-c", "@DIR@/nsd.conf"], files) as nsd:

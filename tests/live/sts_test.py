@@ -37,17 +37,9 @@ domain "off.test" { sts = false }
 AGE = "max_age: 604800\n"
 
 
-class Receiver(Server):
-    """tls_test's, on an address of its own."""
-
-    def __init__(self, what, certificate, address):
-        self.what, self.commands, self.context, self.hangs = what, [], None, threading.Event()
-        self.resumed, self.names = [], []
-        if certificate:
-            self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self.context.load_cert_chain(*certificate)
-        self.listener = socket.create_server(address)
-        threading.Thread(target=self.accept, daemon=True).start()
+class Down:
+    """Nobody listens there."""
+    commands, mails = [], []
 
 
 class PolicyHost(http.server.BaseHTTPRequestHandler):
@@ -138,8 +130,8 @@ class NameServer:
 
 
 class World:
-    def __init__(self, folder, redis_path):
-        self.folder, self.failed, self.passed = folder, 0, 0
+    def __init__(self, folder, redis_path, cases=CASES):
+        self.folder, self.failed, self.passed, self.cases = folder, 0, 0, cases
         self.redis = Redis(redis_path)
         self.certificates = Certificates(folder)
         self.receivers, self.rules = {}, []
@@ -148,11 +140,11 @@ class World:
         self.certificate_self = self.certificates.make("itself", ["-subj", "/CN=itself", "-days", "10"], "DNS:self.test")
         self.receive()
         self.contexts = {}
-        hosts = ["mta-sts.%s.test" % name for name in CASES if name != "untrusted"]
+        hosts = ["mta-sts.%s.test" % name for name in cases if name != "untrusted"]
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*self.certificates.leaf("policies", ",DNS:".join(hosts)))
         self.contexts = {host: context for host in hosts}
-        PolicyHost.files = {"%s.test" % name: case[0] for name, case in CASES.items()}
+        PolicyHost.files = {"%s.test" % name: case[0] for name, case in cases.items()}
         self.policies = PolicyServer(0, self.contexts, self.certificate_self)
         self.policy_port = self.policies.server_port
         self.names = NameServer(self.texts("1") + self.rules)
@@ -162,27 +154,28 @@ class World:
     def receive(self):
         """A receiver for each MX host, each on an address of its own, all on one port; and the rules that say so."""
         good = self.certificates.leaf("good", ",DNS:".join(
-            "%s.%s.test" % (mx, name) for name, case in CASES.items() for mx in ("mx", "mx2")))
+            "%s.%s.test" % (mx, name) for name, case in self.cases.items() for mx in ("mx", "mx2", "mx3")))
         kinds = {"good": ("tls", good), "self": ("tls", self.certificate_self), "none": ("none", None),
-                 "else": ("tls", self.certificates.leaf("else", "else.test")), "garbage": ("garbage", None)}
+                 "else": ("tls", self.certificates.leaf("else", "else.test")), "garbage": ("garbage", None), "chain": ("tls REQUIRETLS", good), "early": ("tls early", good),
+                 "clear": ("none REQUIRETLS", None), "self-chain": ("tls REQUIRETLS", self.certificate_self)}
         number = 0
-        for name, (_, hosts, _, _) in CASES.items():
+        for name, (_, hosts, _, _) in self.cases.items():
             items = []
             for i, kind in enumerate(hosts):
                 number += 1
                 ip = "127.0.7.%d" % number
-                self.receivers.setdefault(name, []).append(Receiver(*kinds[kind], (ip, self.smtp_port)))
+                self.receivers.setdefault(name, []).append(Server(*kinds[kind], address=(ip, self.smtp_port)) if kind != "down" else Down())
                 items.append("mx %d mx%s.$ %s" % (10 * i + 10, i + 1 if i else "", ip))
             self.rules.append("%s.test %s" % (name, ", ".join(items)))
 
     def texts(self, number):
-        records = ["_mta-sts.%s.test txt v=STSv1; id=%s;" % (name, number) for name in CASES if name != "silent"]
+        records = ["_mta-sts.%s.test txt v=STSv1; id=%s;" % (name, number) for name in self.cases if name != "silent"]
         return records + ["mta-sts.* a 127.0.0.1"]
 
-    def run(self, jobs, waived=()):
-        """One life of the engine: these jobs, until each has an event."""
+    def run(self, jobs, waived=(), members=None):
+        """One life of the engine: these jobs, until each has an event. members: what else some of them say."""
         for job, name in jobs.items():
-            order = {"id": job, "from": "b@sts.test", "to": ["a@%s.test" % name]}
+            order = {"id": job, "from": "b@sts.test", "to": ["a@" + (name if "." in name else name + ".test")], **(members or {}).get(job, {})}
             self.redis("XADD", "hikyaku:jobs", "*", "job", json.dumps(order), "raw",
                        WAIVER if job in waived else RAW)
         with open(self.folder + "/engine.log", "ab") as log:

@@ -67,11 +67,12 @@ class Certificates:
 
 class Server:
     """A receiver of one case. what: "none" offers no TLS, "454" refuses it, "garbage" and "close" break it, "silent"
-    says no more."""
+    says no more; "tls REQUIRETLS" offers that under TLS, "tls early" before it, "none REQUIRETLS" in clear."""
     turns = None  # another certificate, from the 26th handshake on
 
     def __init__(self, what, certificate=None, most=None, address=("127.0.0.1", 0)):
-        self.what, self.commands, self.context = what, [], None
+        self.what, _, self.keyword = what.partition(" ")
+        self.commands, self.mails, self.context = [], [], None
         self.resumed, self.names = [], []  # of each handshake: was it short; what name was asked for
         self.hangs = threading.Event()
         if certificate:
@@ -102,6 +103,13 @@ class Server:
         finally:
             connection.close()
 
+    def offers(self, secured):
+        yield "mx.tls.test"
+        if self.what != "none" and not secured:
+            yield "STARTTLS"
+        if self.keyword == "early" and not secured or self.keyword == "REQUIRETLS" and (secured or self.what == "none"):
+            yield "REQUIRETLS"
+
     def talk(self, connection):
         secured, lines = False, connection.makefile("rb")
         say = lambda text: connection.sendall(text.encode() + b"\r\n")
@@ -112,9 +120,10 @@ class Server:
                 return
             verb = line.split()[0].upper().decode("latin-1")
             self.commands.append(("tls " if secured else "") + verb)
+            if verb == "MAIL":
+                self.mails.append(line.decode("latin-1").strip())
             if verb == "EHLO":
-                offers = self.what != "none" and not secured
-                say("250-mx.tls.test\r\n250-STARTTLS\r\n250 8BITMIME" if offers else "250 mx.tls.test")
+                say("\r\n".join("250-" + offer for offer in self.offers(secured)) + "\r\n250 8BITMIME")
             elif verb == "STARTTLS":
                 if self.what == "454":
                     say("454 4.7.0 not now")

@@ -154,6 +154,7 @@ static void identity(void **state)
 		{JOB(",\"tags\":[1]"), "E_TYPE", "tags"},
 		{JOB(",\"partial\":1"), "E_TYPE", "partial"},
 		{JOB(",\"dedupe\":\"yes\""), "E_TYPE", "dedupe"},
+		{JOB(",\"require_tls\":1"), "E_TYPE", "require_tls"},
 	};
 	static const struct row known[] = {
 		{JOB(",\"tenant\":\"nobody\""), "E_TENANT", "tenant"},		       /* 18 */
@@ -368,7 +369,7 @@ static void whole_job(void **state)
 		"\"tags\":{\"list\":\"x\"},\"from\":\"\",\"headers\":{\"X-A\":\"1\",\"X-B\":[\"2\",\"3\"]},"
 		"\"not_before\":\"2026-11-25T09:00:00Z\",\"expires\":1795683600000}],"
 		"\"vars\":{\"name\":\"friend\"},\"campaign\":\"nov\",\"tenant\":\"acme\",\"class\":\"transactional\","
-		"\"expires\":\"2026-11-26T09:00:00Z\",\"tags\":{\"a\":[1,true]},\"merge\":true}";
+		"\"expires\":\"2026-11-26T09:00:00Z\",\"tags\":{\"a\":[1,true]},\"merge\":true,\"require_tls\":true}";
 	struct job job;
 	struct refusal refusal;
 	struct pack_entry entry;
@@ -382,6 +383,7 @@ static void whole_job(void **state)
 	assert_true(slice_is(job.tags, SLICE("{\"a\":[1,true]}")));
 	assert_true(slice_is(job.campaign, SLICE("nov")) && slice_is(job.tenant, SLICE("acme")));
 	assert_true(job.transactional && job.merge && !job.partial && !job.dedupe);
+	assert_true(job.require_tls);
 	assert_int_equal(job.message_kind, JOB_RAW);
 	assert_int_equal(job.nrecipients, 2);
 	struct addressee *ann = &job.recipients[0], *bob = &job.recipients[1];
