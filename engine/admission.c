@@ -231,10 +231,16 @@ static void put_record(const struct admission *admission, const struct addressee
 }
 
 /* What was appended since mark is the item's next text. */
-static void end_text(struct admission_item *item, unsigned text, const struct outbuf *bytes, size_t *mark)
+static void end_text(struct admission_item *item, const struct outbuf *bytes, size_t *mark)
 {
-	item->lengths[text] = bytes->len - *mark;
+	item->lengths[item->ntexts++] = bytes->len - *mark;
 	*mark = bytes->len;
+}
+
+static bool waits_as(const struct addressee *recipient, const struct addressee *before)
+{
+	return before && !before->refusal && before->not_before_ms == recipient->not_before_ms &&
+	       before->expires_ms == recipient->expires_ms && slice_is(before->domain, recipient->domain);
 }
 
 static void put_queued(const struct admission *admission, const struct addressee *recipient, uint64_t now_ms,
@@ -244,35 +250,38 @@ static void put_queued(const struct admission *admission, const struct addressee
 	uint64_t delay_ms = recipient->not_before_ms > now_ms ? recipient->not_before_ms - now_ms : 0;
 	size_t mark = bytes->len;
 
-	item->kind = SLICE("q");
 	list_name(bytes,
 		  &(struct list_parts){job->transactional, recipient->domain, job->tenant, job->pool, job->campaign});
-	end_text(item, 0, bytes, &mark);
+	end_text(item, bytes, &mark);
 	outbuf_number(bytes, delay_ms);
-	end_text(item, 1, bytes, &mark);
+	end_text(item, bytes, &mark);
 	outbuf_number(bytes, recipient->expires_ms);
-	end_text(item, 2, bytes, &mark);
-	put_record(admission, recipient, bytes);
-	end_text(item, 3, bytes, &mark);
+	end_text(item, bytes, &mark);
 }
 
-void admission_item(const struct admission *admission, unsigned place, uint64_t now_ms, struct outbuf *bytes,
+void admission_item(const struct admission *admission, const struct addressee *before,
+		    const struct addressee *recipient, uint64_t now_ms, struct outbuf *bytes,
 		    struct admission_item *item)
 {
-	const struct addressee *recipient = &admission->job->recipients[place];
+	bool again = !recipient->refusal && waits_as(recipient, before);
 	size_t mark = bytes->len;
 
+	*item = (struct admission_item){.kind = again ? SLICE("+") : SLICE("q")};
 	if (!recipient->refusal) {
-		put_queued(admission, recipient, now_ms, bytes, item);
+		if (!again)
+			put_queued(admission, recipient, now_ms, bytes, item);
+		mark = bytes->len;
+		put_record(admission, recipient, bytes);
+		end_text(item, bytes, &mark);
 		return;
 	}
 	item->kind = SLICE("rejected");
 	outbuf_add(bytes, recipient->address);
-	end_text(item, 0, bytes, &mark);
+	end_text(item, bytes, &mark);
 	outbuf_number(bytes, recipient->index);
-	end_text(item, 1, bytes, &mark);
+	end_text(item, bytes, &mark);
 	outbuf_byte(bytes, '0');
-	end_text(item, 2, bytes, &mark);
+	end_text(item, bytes, &mark);
 	put_rejected(admission, recipient, now_ms, bytes);
-	end_text(item, 3, bytes, &mark);
+	end_text(item, bytes, &mark);
 }

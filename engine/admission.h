@@ -4,7 +4,7 @@
  *     struct admission admission = {.job = &job, .message = message, .id = id, .entry = entry, …};
  *     if (!admission_check(&admission, &refusal)) reject …            no recipient refused, or "partial"
  *     admission_meta(&admission, &out);
- *     admission_item(&admission, place, &item);                       an item of hikyaku_expand
+ *     admission_item(&admission, before, recipient, …);               an item of hikyaku_expand
  *
  * The meta is a JSON object:
  *   v 1, id, tenant, campaign, class, pool, from (may have {{variables}}), body (SHA-256 of the stored message),
@@ -37,13 +37,17 @@ void admission_common(const struct admission *admission, struct outbuf *out);
 void admission_accepted(const struct admission *admission, struct outbuf *out);
 void admission_duplicate(const struct admission *admission, struct outbuf *out);
 
-/* One recipient as hikyaku_expand takes it: five arguments, a kind and four texts. The texts are appended to bytes, one
- * behind the other, because bytes may move while it grows:
+/* One recipient as hikyaku_expand takes it: a kind and its texts. The texts are appended to bytes, one behind the
+ * other, because bytes may move while it grows:
  *   "q"         list, delay_ms, expires_ms, record
- *   "rejected"  address, index, 0, event data */
+ *   "+"         record: all else is as with the one before
+ *   "rejected"  address, index, 0, event data
+ * before: who is the item before this one in the same call, or NULL. */
 struct admission_item {
 	struct slice kind;
+	unsigned ntexts;
 	size_t lengths[4];
 };
-void admission_item(const struct admission *admission, unsigned place, uint64_t now_ms, struct outbuf *bytes,
+void admission_item(const struct admission *admission, const struct addressee *before,
+		    const struct addressee *recipient, uint64_t now_ms, struct outbuf *bytes,
 		    struct admission_item *item);

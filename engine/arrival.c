@@ -191,6 +191,8 @@ bool arrival_judge(struct arrival *arrival, bool begun)
 
 	if (arrival->has_job)
 		job_free(&arrival->job);
+	free(arrival->order);
+	arrival->order = NULL;
 	arrival->has_job = true;
 	bool good = job_read(&arrival->job, outbuf_slice(&arrival->text), raw_of(arrival), &gate->rules->limits,
 			     &origin, &arrival->refusal);
@@ -281,5 +283,6 @@ void arrival_free(struct arrival *arrival)
 		job_free(&arrival->job);
 	outbuf_free(&arrival->text);
 	outbuf_free(&arrival->stored);
+	free(arrival->order);
 	free(arrival);
 }

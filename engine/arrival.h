@@ -48,7 +48,8 @@ struct arrival {
 	unsigned asking;	/* answers outstanding */
 	uint64_t wait_ms;	/* do nothing before */
 	uint64_t patience_ms;	/* give up waiting for a message then; 0: not waiting */
-	unsigned cursor, asked; /* recipients queued; and asked to be */
+	unsigned *order;	/* owned, once it expands: domain_order.h */
+	unsigned cursor, asked; /* recipients queued, in that order; and asked to be */
 };
 
 /* In state READ; or DONE, where there is nothing left to look at. */

@@ -4,6 +4,7 @@
 #include "arrival_judge.h"
 
 #include "base/check.h"
+#include "domain_order.h"
 
 #include <hiredis/hiredis.h>
 #include <jansson.h>
@@ -311,6 +312,19 @@ static void hear_expanded(void *who, const struct redisReply *reply)
 		arrival->state = ARRIVAL_DONE;
 }
 
+/* The words of n items, their texts behind one another in bytes. */
+static struct slice *put_items(const struct admission_item *items, unsigned n, const char *bytes, struct slice *next)
+{
+	for (unsigned i = 0; i < n; i++) {
+		*next++ = items[i].kind;
+		for (unsigned text = 0; text < items[i].ntexts; text++) {
+			*next++ = (struct slice){bytes, items[i].lengths[text]};
+			bytes += items[i].lengths[text];
+		}
+	}
+	return next;
+}
+
 void arrival_say_slice(struct arrival *arrival)
 {
 	struct gate *gate = gate_of(arrival);
@@ -318,24 +332,23 @@ void arrival_say_slice(struct arrival *arrival)
 						 gate->base,	 arrival->job.tenant,	  arrival->admission.id};
 	struct admission_item items[GATE_SLICE];
 	struct outbuf bytes = {0};
+	const struct addressee *before = NULL, *recipients = arrival->job.recipients;
 	unsigned from = arrival->asked, left = arrival->job.nrecipients - from,
 		 n = left < GATE_SLICE ? left : GATE_SLICE;
 	char first[16], end[16];
 
-	for (unsigned i = 0; i < n; i++)
-		admission_item(&arrival->admission, from + i, gate->wall_ms, &bytes, &items[i]);
-	struct slice *next = argv + 6;
-	const char *at = bytes.ptr;
-
-	*next++ = (struct slice){first, (size_t)snprintf(first, sizeof(first), "%u", from)};
-	*next++ = (struct slice){end, (size_t)snprintf(end, sizeof(end), "%u", from + n)};
+	if (!arrival->order)
+		arrival->order = domain_order(&arrival->job);
 	for (unsigned i = 0; i < n; i++) {
-		*next++ = items[i].kind;
-		for (unsigned text = 0; text < 4; text++) {
-			*next++ = (struct slice){at, items[i].lengths[text]};
-			at += items[i].lengths[text];
-		}
+		const struct addressee *recipient = &recipients[arrival->order[from + i]];
+
+		admission_item(&arrival->admission, before, recipient, gate->wall_ms, &bytes, &items[i]);
+		before = recipient;
 	}
+	argv[6] = (struct slice){first, (size_t)snprintf(first, sizeof(first), "%u", from)};
+	argv[7] = (struct slice){end, (size_t)snprintf(end, sizeof(end), "%u", from + n)};
+	struct slice *next = put_items(items, n, bytes.ptr, argv + 8);
+
 	say(arrival, argv, (unsigned)(next - argv), hear_expanded);
 	outbuf_free(&bytes);
 	arrival->asked = from + n;

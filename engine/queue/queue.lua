@@ -15,8 +15,9 @@
 --   hikyaku_begin   tenant id entry hash total accepted_data duplicate_data meta [common tags]
 --                   → NEW accept 0 · RESUME accept cursor · DUP accept total · CONFLICT first_entry first_hash
 --                   common: JSON members that every event made here carries; tags: a JSON object, or ""
---   hikyaku_expand  tenant id from to, then for each of its to-from items five:
---                   "q" list delay_ms expires_ms record · FINAL_TYPE address index 0 event_data
+--   hikyaku_expand  tenant id from to, then its to-from items, each
+--                   "q" list delay_ms expires_ms record · "+" record, for the list and times of the one before ·
+--                   FINAL_TYPE address index 0 event_data
 --                   → the cursor; nothing is done unless it was from. NOJOB · SHAPE
 -- For workers
 --   hikyaku_changed since max → next_since list…  lists that became non-empty; those of transactional mail first

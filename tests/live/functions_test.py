@@ -83,6 +83,23 @@ def test_expand(world):
     return s
 
 
+def test_expand_more(world):
+    s = world.shard()
+    s.begin("j", 8)
+    one, waits = s.item("j", 0, L), s.item("j", 4, M, delay=60000)
+    items = [one, s.more("j", 1), s.item("j", 2, M), s.more("j", 3), waits, s.more("j", 5), s.final("rejected", 6),
+             s.item("j", 7, T)]
+    same(s.expand("j", 0, items), 8)
+    same((s.list(L), s.list(M), s.list(T)), ([0, 1], [2, 3], [7]))
+    same(s.counters("j"), {"queued": 5, "deferred": 2, "rejected": 1})
+    same(s.broken(), [])
+    s.begin("k", 3)
+    for bad in ([s.more("k", 0)], [s.final("rejected", 0), s.more("k", 1)], [one, ["+", b"short"]], [one, ["+"]]):
+        refused("SHAPE", s.expand, "k", 0, bad)
+    refused("SHAPE", s.call, "expand", "acme", "k", 0, 1, *one, *s.more("k", 1))
+    return s
+
+
 def test_expand_refused(world):
     s = world.shard()
     s.begin("j", 3)

@@ -77,6 +77,10 @@ class Shard:
         data = self.record(job, index, **more)
         return ["q", name, delay, record_read(data).expires * 1000, data]
 
+    def more(self, job, index, **more):
+        """As the item before it, but for the record."""
+        return ["+", self.record(job, index, **more)]
+
     def final(self, kind, index):
         return [kind, "u%d@a.test" % index, index, 0, '{"v":1,"event":"x-%s-%d"}' % (kind, index)]
 

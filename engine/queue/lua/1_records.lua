@@ -57,7 +57,8 @@ end
 
 -- Lists.
 
--- What is to be pushed: lists in order of their first record, the records of each, and their earliest expiry.
+-- What is to be pushed: lists in order of their first record, the records of each, and their earliest expiry. Whoever
+-- adds gets the records of that list: more that expire with this one may be put there.
 local function push_begin()
 	return { at = {}, lists = {}, records = {}, expires = {}, n = 0 }
 end
@@ -68,10 +69,12 @@ local function push_add(push, list, record, expires)
 		local records = push.records[at]
 		records[#records + 1] = record
 		if expires < push.expires[at] then push.expires[at] = expires end
-		return
+		return records
 	end
+	local records = { record }
 	at = push.n + 1
-	push.n, push.at[list], push.lists[at], push.records[at], push.expires[at] = at, at, list, { record }, expires
+	push.n, push.at[list], push.lists[at], push.records[at], push.expires[at] = at, at, list, records, expires
+	return records
 end
 
 -- Were empty: into the index, with a number that is theirs alone, so that what has changed can be told in pieces.

@@ -50,28 +50,39 @@ local function begin(B, args)
 	return { 'NEW', accept, 0 }
 end
 
--- Sorts the items into what is to be pushed, what waits by time, and what is final already; or says what is wrong.
-local function expand_sort(args, plan)
-	local push, waiting, finals, expires, text = plan.push, plan.waiting, plan.finals, nil, nil
-	for at = 5, #args, 5 do
-		local kind, list, delay, record = args[at], args[at + 1], args[at + 2], args[at + 4]
-		if kind == 'q' and #record >= RECORD_FRONT and byte(record, 8) <= INDEX_HIGH_MAX then
-			if delay == '0' then
-				if text ~= args[at + 3] then
-					text, expires = args[at + 3], record_expires(record)
-				end
-				push_add(push, list, record, expires)
-			else
-				waiting[#waiting + 1] = { list, tonumber(delay), record_read(record, list) }
-			end
-		elseif FINAL[kind] and find(delay, '^%d+$') and #delay <= INDEX_DIGITS_MAX then
-			finals[#finals + 1] = at
+-- Sorts n items into what is to be pushed, what waits by time, and what is final already; or says what is wrong.
+local function expand_sort(args, n, plan)
+	local push, waiting, finals, at, last = plan.push, plan.waiting, plan.finals, 5, #args
+	local list, delay, records, expires, text, wrong = nil, nil, nil, nil, nil, nil
+	while at <= last and not wrong do
+		local kind, record = args[at], args[at + 1]
+		n = n - 1
+		if kind == '+' then
+			record = list and record
+			at = at + 2
 		else
-			return 'SHAPE item ' .. (at - 5) / 5 ..
-				': expected q with a record, or a final type with an index; found ' .. kind .. ' with ' .. quote(delay)
+			list, delay, record = record, args[at + 2], args[at + 4]
+			at = at + 5
+		end
+		if not record or n < 0 then
+			wrong = true
+		elseif FINAL[kind] then
+			wrong = not find(delay, '^%d+$') or #delay > INDEX_DIGITS_MAX
+			finals[#finals + 1], list = at - 5, nil
+		elseif kind ~= 'q' and kind ~= '+' or #record < RECORD_FRONT or byte(record, 8) > INDEX_HIGH_MAX then
+			wrong = true
+		elseif delay ~= '0' then
+			waiting[#waiting + 1] = { list, tonumber(delay), record_read(record, list) }
+		elseif kind == '+' then
+			records[#records + 1] = record
+		else
+			if text ~= args[at - 2] then
+				text, expires = args[at - 2], record_expires(record)
+			end
+			records = push_add(push, list, record, expires)
 		end
 	end
-	return nil
+	return wrong and 'the one that ends before argument ' .. at or n ~= 0 and n .. ' too few'
 end
 
 -- Items that wait by time from the start.
@@ -110,14 +121,15 @@ local function expand(B, args)
 	job_rest(job)
 	local cursor, total = tonumber(job.cursor), tonumber(job.total)
 	if from ~= cursor or from == to then return cursor end
-	if to < from or to > total or to - from > EXPAND_MAX or #args ~= 4 + 5 * (to - from) then
-		return fail('SHAPE expected items ' .. from .. ' to ' .. to .. ' of ' .. total ..
-			', five arguments each, at most ' .. EXPAND_MAX .. ' items; found ' .. #args - 4 ..
-			' arguments')
+	if to < from or to > total or to - from > EXPAND_MAX then
+		return fail('SHAPE expected at most ' .. EXPAND_MAX .. ' items of ' .. total .. '; found ' .. from .. ' to ' .. to)
 	end
 	local plan = { push = push_begin(), waiting = {}, finals = {} }
-	local wrong = expand_sort(args, plan)
-	if wrong then return fail(wrong) end
+	local wrong = expand_sort(args, to - from, plan)
+	if wrong then
+		return fail('SHAPE expected ' .. to - from .. ' items, each q and four arguments, + and a record after such a ' ..
+			'one, or a final type with an index and three more; found amiss: ' .. wrong)
+	end
 	push_write(q, plan.push, 'RPUSH')
 	expand_defer(q, job, plan.waiting)
 	expand_finals(q, job, plan.finals, args)
