@@ -23,13 +23,15 @@
 --   hikyaku_changed since max → next_since list…  lists that became non-empty; those of transactional mail first
 --   hikyaku_lease   instance epoch lease, then pairs list n (at most 64, and 256 records)
 --                   → for every list: list remaining got, then got pairs position record. FENCED
---   hikyaku_settle  instance epoch, then items (at most 256): lease position verb tenant job index type to data
+--   hikyaku_settle  instance epoch, then "j" tenant job before the items of that job (at most 256), each
+--                   head index to data [delay_ms list record] [before_type before_data]
 --                   → a letter for each item: O done, A was done already, S stale. SHAPE
---                   type, to, data: its event, "" for none; it is appended only if the item counts. Verbs:
---                     f  final, by its type           h  held; needs a type        l  later, after delay_ms
+--                   head: a verb, a letter for its event, its position in the lease as a byte, and the lease's number
+--                     f  final                        h  held; needs an event     l  later, after delay_ms
 --                     b  back to the head of its list (record "": as it was leased)
---                   l, h and b have three arguments more: delay_ms list record. A capital verb has two more at its
---                   end, before_type before_data: an event that comes before its own
+--                   l, h and b have the three arguments more; a capital verb the two at the end, an event that comes
+--                   before its own. An event, its to and data: d delivered, f failed, e expired, c cancelled,
+--                   s suppressed, r rejected, l deferred, h held, u uncertain, - none; appended only if the item counts
 -- For the keeper
 --   hikyaku_promote max → moved ms_until_next (-1: none); due records to the tails of their lists
 --   hikyaku_sweep   max → expired lists_looked_at
@@ -82,7 +84,7 @@
 -- the bit, whoever sends it: a delivered message is a fact about the world. If the record is elsewhere by then (its
 -- lease was reaped), it stays there dead, is no longer counted, and is dropped by whoever meets it: B:strays says that
 -- there are any, so that leasing looks at bits only then. All else is for the engine that holds the shard.
-local VERSION = 8
+local VERSION = 9
 
 local LEASE_LISTS_MAX, LEASE_RECORDS_MAX, BATCH_MAX, EXPAND_MAX = 64, 256, 256, 1000
 local SUBMIT_ENTRIES_MAX, SUBMIT_JOB_MAX, SUBMIT_RAW_MAX = 100000, 8 * 1048576, 26 * 1048576
@@ -93,8 +95,12 @@ local LEASE_OVER_S = 20               -- a request for a lease that is over, sti
 local ALONE_AT, HELD_AT = 2, 3        -- recoveries
 local ALONE_S_MAX = 90 * 86400        -- what nothing expires is looked for so long
 local REAP_MAX, TRIM_MAX, NODE_MAX = 100, 4000, 100 -- a stream's node has at most 100 entries
-local ITEM = { f = 9, l = 12, h = 12, b = 12, F = 11, L = 14, H = 14, B = 14 } -- arguments of a settled one
-local BACK = { b = true, B = true }
+local JOB, FINISH, LATER, HOLD, CAPITAL = 106, 102, 108, 104, 32 -- j, f, l, h, and what makes a letter small
+local ITEM = { [102] = 4, [108] = 7, [104] = 7, [98] = 7, [70] = 6, [76] = 9, [72] = 9, [66] = 9 } -- its arguments
+local ITEM_FINAL, ITEM_BEFORE = { [102] = true, [70] = true }, 9
+local BACK = { [98] = true, [66] = true }
+local TYPE = { [100] = 'delivered', [102] = 'failed', [101] = 'expired', [99] = 'cancelled', [115] = 'suppressed',
+	[114] = 'rejected', [108] = 'deferred', [104] = 'held', [117] = 'uncertain', [45] = '' }
 local TRANSACTIONAL = 116              -- t, the first letter of such a list
 local RECORD_VERSION = 1
 local RECORD_FRONT = 36               -- the least a record has

@@ -19,6 +19,8 @@ enum { ITEMS_MAX = 128, BYTES_MAX = 256 << 10, WAIT_MS_MAX = 5 };
 struct batch {
 	struct errand errand;
 	struct settle *settle; /* parent */
+	struct outbuf head;    /* the first word of the item at hand */
+	struct outbuf job;     /* tenant:job of the last item, which one of the same need not name again */
 	unsigned items;
 	uint32_t marks[ITEMS_MAX]; /* of the items */
 };
@@ -76,6 +78,7 @@ static struct batch *batch_begin(struct settle *settle)
 	CHECK(batch != NULL);
 	batch->settle = settle;
 	batch->items = 0;
+	outbuf_reset(&batch->job);
 	errand_init(&batch->errand, on_settled);
 	errand_word(&batch->errand, SLICE("FCALL"));
 	errand_word(&batch->errand, SLICE("hikyaku_settle"));
@@ -86,20 +89,69 @@ static struct batch *batch_begin(struct settle *settle)
 	return batch;
 }
 
+/* queue.lua's letters for the types of events. */
+static char letter_of(struct slice type)
+{
+	static const struct {
+		struct slice type;
+		char letter;
+	} letters[] = {
+		{SLICE("delivered"), 'd'}, {SLICE("deferred"), 'l'},  {SLICE("failed"), 'f'},
+		{SLICE("expired"), 'e'},   {SLICE("cancelled"), 'c'}, {SLICE("suppressed"), 's'},
+		{SLICE("rejected"), 'r'},  {SLICE("held"), 'h'},      {SLICE("uncertain"), 'u'},
+		{SLICE(""), '-'},
+	};
+
+	for (unsigned i = 0; i < sizeof(letters) / sizeof(letters[0]); i++)
+		if (slice_is(type, letters[i].type))
+			return letters[i].letter;
+	CHECK(!"an event of no known type");
+	return '-';
+}
+
+static bool is_same_job(const struct outbuf *named, const struct settlement *settlement)
+{
+	struct slice both = outbuf_slice(named);
+
+	return both.len == settlement->tenant.len + 1 + settlement->job.len && slice_starts(both, settlement->tenant) &&
+	       slice_is(slice_skip(both, settlement->tenant.len + 1), settlement->job);
+}
+
+static void batch_name_job(struct batch *batch, const struct settlement *settlement)
+{
+	if (is_same_job(&batch->job, settlement))
+		return;
+	outbuf_reset(&batch->job);
+	outbuf_add(&batch->job, settlement->tenant);
+	outbuf_byte(&batch->job, ':');
+	outbuf_add(&batch->job, settlement->job);
+	errand_word(&batch->errand, SLICE("j"));
+	errand_word(&batch->errand, settlement->tenant);
+	errand_word(&batch->errand, settlement->job);
+}
+
+/* Verb, event, position and lease in one word. */
+static struct slice head_of(struct outbuf *head, const struct settlement *settlement)
+{
+	bool has_before = settlement->before_type.len > 0;
+
+	CHECK(settlement->position <= UINT8_MAX);
+	outbuf_reset(head);
+	outbuf_byte(head, (char)(has_before ? settlement->verb - 'a' + 'A' : settlement->verb));
+	outbuf_byte(head, letter_of(settlement->type));
+	outbuf_byte(head, (char)settlement->position);
+	outbuf_number(head, settlement->lease);
+	return outbuf_slice(head);
+}
+
 /* An item has as many words as its verb needs (queue.lua): most are final, and Redis pays for each word. */
 static void batch_add(struct batch *batch, const struct settlement *settlement)
 {
 	struct errand *errand = &batch->errand;
-	bool has_before = settlement->before_type.len > 0;
-	char verb = (char)(has_before ? settlement->verb - 'a' + 'A' : settlement->verb);
 
-	errand_number(errand, settlement->lease);
-	errand_number(errand, settlement->position);
-	errand_word(errand, (struct slice){&verb, 1});
-	errand_word(errand, settlement->tenant);
-	errand_word(errand, settlement->job);
+	batch_name_job(batch, settlement);
+	errand_word(errand, head_of(&batch->head, settlement));
 	errand_number(errand, settlement->index);
-	errand_word(errand, settlement->type);
 	errand_word(errand, settlement->to);
 	errand_word(errand, settlement->data);
 	if (settlement->verb != SETTLE_FINAL) {
@@ -107,7 +159,7 @@ static void batch_add(struct batch *batch, const struct settlement *settlement)
 		errand_word(errand, settlement->list);
 		errand_word(errand, settlement->record);
 	}
-	if (has_before) {
+	if (settlement->before_type.len) {
 		errand_word(errand, settlement->before_type);
 		errand_word(errand, settlement->before_data);
 	}
@@ -165,6 +217,8 @@ void settle_free(struct settle *settle)
 		struct batch *batch = LIST_OWNER(link, struct batch, errand.link);
 
 		outbuf_free(&batch->errand.words);
+		outbuf_free(&batch->head);
+		outbuf_free(&batch->job);
 		free(batch);
 	}
 }

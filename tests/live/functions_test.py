@@ -10,12 +10,12 @@ import sys
 import time
 
 from cases import L, M, PAST, T, refused, run, same
-from shard import FAR, record_bytes, record_read
+from shard import FAR, head, record_bytes, record_read
 
 
 def test_version(world):
-    same(world.redis("FCALL", "hikyaku_version", 0), 8)
-    same(world.redis("FCALL_RO", "hikyaku_version", 0), 8)
+    same(world.redis("FCALL", "hikyaku_version", 0), 9)
+    same(world.redis("FCALL_RO", "hikyaku_version", 0), 9)
 
 
 def test_submit(world):
@@ -210,18 +210,25 @@ def test_settle_refused(world):
     taken = s.lease([(L, 1)])[0]
     good = s.done(taken, 0)
     later = s.done(taken, 0, "deferred", verb="l")
-    for bad in (good[:2] + ["x"] + good[3:], s.done(taken, 0, "deferred"), s.done(taken, 0, "", verb="h"), good[:-1],
-                good[:5] + ["1x"] + good[6:], good[:5] + [""] + good[6:], good[:5] + ["123456789"] + good[6:],
-                later[:-1] + [b"short"], later[:-1], later[:5] + ["x"] + later[6:], good[:2] + ["F"] + good[3:]):
-        refused("SHAPE", s.settle, [good, bad])
+
+    def wrong(item, *heads):
+        return [item[:3] + [word] + item[4:] for word in heads]
+
+    at = good[3][2:]
+    for bad in (*wrong(good, b"xd" + at, b"Fd" + at, b"fl" + at, b"fx" + at, b"h-" + at, b"f", b"fd", b"fd\0", b""),
+                good[:-1], later[:-1] + [b"short"], later[:-1], good[3:],
+                good[:4] + ["1x"] + good[5:], good[:4] + [""] + good[5:], good[:4] + ["123456789"] + good[5:],
+                later[:4] + ["x"] + later[5:], good[:2], ["j"]):
+        refused("SHAPE", s.call, "settle", s.instance, s.epoch, *bad)
     refused("SHAPE", s.call, "settle", s.instance, s.epoch, *good, "more")
     same(s.settle([]), "")
+    same(s.settle([good[:3]]), "", "a job without items")
     same(s.counters("j"), {"queued": 1}, "nothing was done")
-    for position in ("9", "300", "x", "-1"):
-        back = s.done(taken, 0, "", verb="b")
-        same(s.settle([back[:1] + [position] + back[2:]]), "A", "no such position")
-    unknown = good[:4] + ["nosuch"] + good[5:]
-    same(s.settle([unknown[:1] + ["7"] + unknown[2:]]), "A", "no such job")
+    for position in (9, 255):
+        same(s.settle([s.settle_item("b", taken.lease, position, L, taken.records[0][1])]), "A", "no such position")
+    unknown = good[:2] + ["nosuch"] + good[3:]
+    same(s.settle([unknown[:3] + [head("f", "delivered", 0, 7)] + unknown[4:]]), "A", "no such job")
+    same(s.settle([good[:3] + [head("f", "delivered", 0, 7)] + good[4:]]), "O", "another lease: a fact all the same")
     return s
 
 

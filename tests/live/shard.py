@@ -42,6 +42,12 @@ def record_read(data):
                   texts[tenant + job + address:])
 
 
+def head(verb, type, position, lease):
+    """The first word of a settled item; verb and type may be wrong ones."""
+    letter = {"deferred": "l", "": "-"}.get(type, type[:1])
+    return verb.encode() + letter.encode() + bytes([position]) + str(lease).encode()
+
+
 def pairs(flat):
     return list(zip(flat[::2], flat[1::2]))
 
@@ -118,7 +124,7 @@ class Shard:
 
     def settle_item(self, verb, lease, position, name, data, type="", delay=0, record=b"", before=("", ""), event="e"):
         read = record_read(data)
-        item = [lease, position, verb.upper() if before[0] else verb, read.tenant, read.job, read.index, type,
+        item = ["j", read.tenant, read.job, head(verb.upper() if before[0] else verb, type, position, lease), read.index,
                 read.address, '{"v":1,"event":"%s"}' % event if type else ""]
         return item + ([delay, name, record] if verb in "lhb" else []) + (list(before) if before[0] else [])
 

@@ -149,28 +149,30 @@ local function lease(B, args)
 	return s.reply
 end
 
--- Settling. s is a turn with the arguments, the leases they name, and for each item its job. This is where Redis spends
--- most on a recipient, and most of that on making strings of arguments, on XADD and on BITFIELD.
+-- Settling. s is a turn with the leases that the arguments name, and for each item where it begins and its job. This is where Redis spends most on a recipient, and most of that on making strings of arguments, on XADD and on
+-- BITFIELD.
 
 -- What is wrong with this item, or nil.
-local function item_wrong(args, at, verb)
-	local length = ITEM[verb]
-	if not length or at + length > #args + 1 then
-		return 'SHAPE expected nine arguments for verb f, twelve for l, h and b, two more for a capital ' ..
-			'letter; found verb ' .. quote(verb or '') .. ' and ' .. #args - at + 1 .. ' arguments'
-	elseif (verb == 'f' or verb == 'F') and not FINAL[args[at + 6]] then
-		return 'SHAPE expected a final type for verb f; found ' .. quote(args[at + 6])
-	elseif (verb == 'h' or verb == 'H') and args[at + 6] == '' then
-		return 'SHAPE expected a type for verb h: nothing is held without an event'
-	elseif length > ITEM.F and #args[at + 11] < RECORD_FRONT and not (BACK[verb] and args[at + 11] == '') then
-		return 'SHAPE expected a record for verb ' .. verb .. '; found ' .. #args[at + 11] .. ' bytes'
-	elseif #args[at + 5] > INDEX_DIGITS_MAX or not find(args[at + 5], '^%d+$') then
-		return 'SHAPE expected the index of a recipient; found ' .. quote(args[at + 5])
+local function item_wrong(args, at, job, verb, type)
+	local length, index = ITEM[verb], args[at + 1]
+	if job == nil then
+		return 'SHAPE expected j, a tenant and a job before the items of that job'
+	elseif not length or at + length > #args + 1 then
+		return 'SHAPE expected four arguments for verb f, seven for l, h and b, two more for a capital letter; ' ..
+			'found head ' .. quote(args[at]) .. ' and ' .. #args - at + 1 .. ' arguments'
+	elseif ITEM_FINAL[verb] and not FINAL[TYPE[type]] then
+		return 'SHAPE expected the letter of a final type for verb f; found ' .. quote(args[at])
+	elseif not TYPE[type] or (verb == HOLD or verb == HOLD - CAPITAL) and TYPE[type] == '' then
+		return 'SHAPE expected the letter of an event, and for verb h not -; found ' .. quote(args[at])
+	elseif not ITEM_FINAL[verb] and #args[at + 6] < RECORD_FRONT and not (BACK[verb] and args[at + 6] == '') then
+		return 'SHAPE expected a record; found ' .. #args[at + 6] .. ' bytes'
+	elseif #args[at] < 4 or #index > INDEX_DIGITS_MAX or not find(index, '^%d+$') then
+		return 'SHAPE expected a head, and the index of a recipient; found ' .. quote(args[at]) .. ' ' .. quote(index)
 	end
 	return nil
 end
 
--- A job that items name: what its bits are asked and told is gathered for one command. False if there is none.
+-- The job of the items that follow: what its bits are asked and told is gathered for one command. False if there is none.
 local function settle_job(s, tenant, id)
 	local job = job_get(s, tenant, id)
 	if job and not job.ops then
@@ -182,54 +184,43 @@ end
 
 -- Goes through the items once: where each begins, its job, its bit, its lease. Writes nothing.
 local function settle_plan(s, args)
-	local starts, jobs, leases, names, indexes, n, at = s.starts, s.of, s.leases, {}, {}, 0, 3
-	local tenants, known, tenant, id, job, lease = {}, nil, nil, nil, nil, nil
-	local last = #args
+	local starts, jobs, leases, names, indexes, n, at, last = s.starts, s.of, s.leases, {}, {}, 0, 3, #args
+	local job, lease
 	while at <= last do
-		local verb, index, wrong = args[at + 2], args[at + 5], nil
-		if verb ~= 'f' or not FINAL[args[at + 6]] or at + 8 > last or #index == 0 or
-			#index > INDEX_DIGITS_MAX then
-			wrong = item_wrong(args, at, verb)
-		end
-		if wrong or n == BATCH_MAX then
-			return wrong or
-				'SHAPE expected at most ' .. BATCH_MAX .. ' items; found ' .. last - 2 .. ' arguments'
-		end
-		if tenant ~= args[at + 3] then
-			tenant, id = args[at + 3], nil
-			known = tenants[tenant] or {}
-			tenants[tenant] = known
-		end
-		if id ~= args[at + 4] then
-			id = args[at + 4]
-			job = known[id]
-			if job == nil then
-				job = settle_job(s, tenant, id)
-				known[id] = job
+		local verb, type, position, more = byte(args[at], 1, 4)
+		if verb == JOB and at + 2 <= last then
+			job, at = settle_job(s, args[at + 1], args[at + 2]), at + 3
+		else
+			local index, wrong = args[at + 1], nil
+			if verb ~= FINISH or not more or not FINAL[TYPE[type]] or at + 3 > last or #index == 0 or
+				#index > INDEX_DIGITS_MAX or job == nil then
+				wrong = item_wrong(args, at, job, verb, type)
 			end
-		end
-		n = n + 1
-		starts[n], jobs[n], indexes[n] = at, job, index
-		if job then
-			local ops, o = job.ops, job.nops
-			if verb == 'f' or verb == 'F' then
-				ops[o + 1], ops[o + 2], ops[o + 3], ops[o + 4] = 'SET', 'u1', index, '1'
-				job.nops = o + 4
-			else
-				ops[o + 1], ops[o + 2], ops[o + 3], job.nops = 'GET', 'u1', index, o + 3
+			if wrong or n == BATCH_MAX then
+				return wrong or 'SHAPE expected at most ' .. BATCH_MAX .. ' items; found ' .. last - 2 .. ' arguments'
 			end
-		end
-		if lease ~= args[at] then
-			lease = args[at]
+			n = n + 1
+			starts[n], jobs[n], indexes[n] = at, job, index
+			if job then
+				local ops, o = job.ops, job.nops
+				if ITEM_FINAL[verb] then
+					ops[o + 1], ops[o + 2], ops[o + 3], ops[o + 4] = 'SET', 'u1', index, '1'
+					job.nops = o + 4
+				else
+					ops[o + 1], ops[o + 2], ops[o + 3], job.nops = 'GET', 'u1', index, o + 3
+				end
+			end
+			lease = sub(args[at], 4)
 			if leases[lease] == nil then
 				leases[lease], names[#names + 1] = false, lease
 			end
+			at = at + ITEM[verb]
 		end
-		at = at + ITEM[verb]
 	end
 	if find(concat(indexes), '%D') then
 		return 'SHAPE expected indexes of recipients; found ' .. concat(indexes, ' ')
 	end
+	if n == 0 then return nil end
 	for i, bits in ipairs(call('HMGET', s.B .. ':open:' .. args[2], unpack(names))) do
 		leases[names[i]] = bits and { name = names[i], bytes = { byte(bits, 1, -1) } }
 	end
@@ -237,9 +228,8 @@ local function settle_plan(s, args)
 end
 
 -- Takes a position out of its lease; false if it is not in there any more.
-local function lease_close(lease, text)
-	local position = POSITION[text]
-	if not lease or not position then return false end
+local function lease_close(lease, position)
+	if not lease then return false end
 	local low = position % 8
 	local bytes, i, mask = lease.bytes, (position - low) / 8 + 1, MASK[low]
 	local bits = bytes[i]
@@ -248,52 +238,55 @@ local function lease_close(lease, text)
 	return true
 end
 
-local function settle_events(s, args, at, before)
-	local id, type, to = args[at + 4], args[at + 6], args[at + 7]
-	if before then event_add(s, args[before], id, to, args[before + 1]) end
-	if type ~= '' then call('XADD', s.events, '*', 'type', type, 'job', id, 'to', to, 'data', args[at + 8]) end
+-- Its events; before: there is one that comes before its own, and where.
+local function settle_events(s, args, at, id, type, before)
+	if before then event_add(s, args[before], id, args[at + 2], args[before + 1]) end
+	if type ~= '' then
+		call('XADD', s.events, '*', 'type', type, 'job', id, 'to', args[at + 2], 'data', args[at + 3])
+	end
 end
 
 local function settle_final(s, args, at, job, was)
-	local is_here = lease_close(s.leases[args[at]], args[at + 1])
+	local verb, type, position = byte(args[at], 1, 3)
+	local is_here = lease_close(s.leases[sub(args[at], 4)], position)
 	if not job then return 'A' end
 	if was == 1 then
 		if is_here then job.strays = job.strays - 1 end
 		return 'A'
 	end
-	local change, type = job.change, args[at + 6]
-	local place = is_here and 'queued' or place_leave(s, job, args[at + 5])
+	local change, place = job.change, is_here and 'queued' or place_leave(s, job, args[at + 1])
+	type = TYPE[type]
 	change[place], change[type] = (change[place] or 0) - 1, (change[type] or 0) + 1
-	settle_events(s, args, at, args[at + 2] == 'F' and at + 9)
+	settle_events(s, args, at, job.id, type, verb ~= FINISH and at + 4)
 	return 'O'
 end
 
 -- The record as it was leased.
-local function lease_record(s, args, at)
-	local lease = s.leases[args[at]]
+local function lease_record(s, args, lease, position)
 	if not lease.records then
 		local _, records = lease_read(s, args[2], lease.name)
 		lease.records = records
 	end
-	return lease.records[tonumber(args[at + 1]) + 1]
+	return lease.records[position + 1]
 end
 
 -- later, back and hold: only for who holds the shard, and while the position is open.
 local function settle_other(s, args, at, job, was)
-	local verb = args[at + 2]
+	local verb, type, position = byte(args[at], 1, 3)
+	local lease = s.leases[sub(args[at], 4)]
 	if s.fenced == nil then s.fenced = fenced(s.B, args[1], args[2]) or false end
 	if s.fenced then return 'S' end
-	if not lease_close(s.leases[args[at]], args[at + 1]) or not job then return 'A' end
+	if not lease_close(lease, position) or not job then return 'A' end
 	if was == 1 then
 		job.strays = job.strays - 1
 		return 'A'
 	end
-	local delay, list, record, index = args[at + 9], args[at + 10], args[at + 11], args[at + 5]
+	local index, delay, list, record = args[at + 1], args[at + 4], args[at + 5], args[at + 6]
 	if BACK[verb] then
-		record = record ~= '' and record or lease_record(s, args, at)
+		record = record ~= '' and record or lease_record(s, args, lease, position)
 		s.back = s.back or push_begin()
 		push_add(s.back, list, record, record_expires(record))
-	elseif verb == 'l' or verb == 'L' then
+	elseif verb == LATER or verb == LATER - CAPITAL then
 		local due = min(turn_ms(s) + tonumber(delay), record_expires(record))
 		call('ZADD', s.B .. ':deferred', due, list .. '\0' .. record)
 		call('SETBIT', job.waits, index, 1)
@@ -303,7 +296,7 @@ local function settle_other(s, args, at, job, was)
 		held_add(s, job, index, list, record)
 		job_count(job, 'queued', -1)
 	end
-	settle_events(s, args, at, ITEM[verb] == ITEM.L and at + 12)
+	settle_events(s, args, at, job.id, TYPE[type], ITEM[verb] == ITEM_BEFORE and at + 7)
 	return 'O'
 end
 
@@ -337,25 +330,20 @@ end
 
 local function settle(B, args)
 	local s, reply = turn_begin(B), {}
-	if #args == 2 then return '' end
 	s.starts, s.of, s.leases, s.settled = {}, {}, {}, {}
 	local wrong = settle_plan(s, args)
 	if wrong then return fail(wrong) end
 	for _, job in ipairs(s.settled) do
-		job.old = call('BITFIELD', job.bits, unpack(job.ops))
+		job.old = job.nops > 0 and call('BITFIELD', job.bits, unpack(job.ops))
 	end
-	for n = 1, #s.starts do
-		local at, job, was = s.starts[n], s.of[n], nil
+	local starts, jobs = s.starts, s.of
+	for n = 1, #starts do
+		local at, job, was = starts[n], jobs[n], nil
 		if job then
 			local bit = job.next + 1
 			job.next, was = bit, job.old[bit]
 		end
-		local verb = args[at + 2]
-		if verb == 'f' or verb == 'F' then
-			reply[n] = settle_final(s, args, at, job, was)
-		else
-			reply[n] = settle_other(s, args, at, job, was)
-		end
+		reply[n] = (ITEM_FINAL[byte(args[at])] and settle_final or settle_other)(s, args, at, job, was)
 	end
 	leases_write(s, args[2], s.leases)
 	if s.back then back_write(s, s.back) end
