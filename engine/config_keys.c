@@ -98,8 +98,7 @@ const struct config_key config_keys[] = {
 	 "With durable the engine does not run on a Redis that promises less.", "none", WORDS("none durable")},
 	{"tls-reports", IN(TOP), 0, KIND_TEXT, AT(config, tls_reports),
 	 "The address that mails the daily reports on TLS to domains that want them (RFC 8460), and that they may "
-	 "write to; "
-	 "none are made if empty. Read at the start only.",
+	 "write to; none are made if empty. Where a domain wants them posted, they are.",
 	 "", UNBOUND},
 	{"divert", IN(TOP), 0, KIND_DIVERT, AT(config, divert),
 	 "Everything goes there instead: \"discard\", or an address such as \"[127.0.0.1]:2525\".", "", UNBOUND},

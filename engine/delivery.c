@@ -18,6 +18,7 @@
 #include "protection.h"
 #include "reaction.h"
 #include "target.h"
+#include "tls_tally.h"
 #include "transaction.h"
 #include "underway.h"
 
@@ -39,7 +40,7 @@ static void on_changed(void *who, struct slice list)
 void delivery_routed(struct worker *worker, struct slice domain, struct routes *routes)
 {
 	breaker_routed(worker, domain, routes);
-	target_site(worker, domain, routes);
+	tls_tally_routed(worker, domain, target_site(worker, domain, routes));
 }
 
 /* 3. The scheduler knows what may be done now: ask again, lease, connect, send, or give back. */

@@ -7,6 +7,7 @@
 #include "controls.h"
 #include "event_log.h"
 #include "intake.h"
+#include "reporter.h"
 #include "start.h"
 #include "sts.h"
 #include "worker.h"
@@ -147,6 +148,7 @@ static void reload(struct running *running)
 			worker_configure(&running->workers[i], running->ring, config);
 	ring_turn(running->ring, 0);
 	intake_configure(running->start.intake, config);
+	reporter_configure(running->start.reporter, config);
 	log_info("the configuration was read again");
 }
 

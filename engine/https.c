@@ -15,7 +15,7 @@ struct https {
 	CURLM *multi; /* owned */
 };
 
-static const struct curl_calls *curl; /* set by https_open */
+static const struct curl_calls *_Atomic curl; /* set by https_open, to the same by every thread */
 
 struct https *https_open(void)
 {
@@ -31,12 +31,13 @@ struct https *https_open(void)
 	return NULL;
 }
 
-void https_stop(struct https *https, struct https_get *get)
+void https_stop(struct https *https, struct https_request *request)
 {
-	curl->curl_multi_remove_handle(https->multi, get->easy);
-	curl->curl_easy_cleanup(get->easy);
-	curl->curl_slist_free_all(get->resolved);
-	get->easy = get->resolved = NULL;
+	curl->curl_multi_remove_handle(https->multi, request->easy);
+	curl->curl_easy_cleanup(request->easy);
+	curl->curl_slist_free_all(request->resolved);
+	curl->curl_slist_free_all(request->headers);
+	request->easy = request->resolved = request->headers = NULL;
 }
 
 void https_close(struct https *https)
@@ -50,36 +51,38 @@ void https_close(struct https *https)
 /* All of it, or an error: the transfer ends at the first byte too many. */
 static size_t on_bytes(char *bytes, size_t size, size_t n, void *who)
 {
-	struct https_get *get = who;
+	struct https_request *request = who;
 
 	n *= size;
-	if (n > get->most - get->body.len) {
-		get->too_long = true;
+	if (request->post.ptr)
+		return n;
+	if (n > request->most - request->body.len) {
+		request->too_long = true;
 		return 0;
 	}
-	outbuf_add(&get->body, (struct slice){bytes, n});
+	outbuf_add(&request->body, (struct slice){bytes, n});
 	return n;
 }
 
 /* "+host:port:addr,addr", as CURLOPT_RESOLVE has it. */
-static void get_resolved(struct https_get *get)
+static void request_resolve(struct https_request *request)
 {
 	struct outbuf text = {0};
 	char ip[ADDRESS_TEXT_MAX];
 
-	outbuf_printf(&text, "%s:%u:", get->host, get->port);
-	for (unsigned i = 0; i < get->naddresses; i++) {
-		address_ip_text(&get->addresses[i], ip);
+	outbuf_printf(&text, "%s:%u:", request->host, request->port);
+	for (unsigned i = 0; i < request->naddresses; i++) {
+		address_ip_text(&request->addresses[i], ip);
 		outbuf_printf(&text, strchr(ip, ':') ? "%s[%s]" : "%s%s", i ? "," : "", ip);
 	}
 	outbuf_byte(&text, '\0');
-	get->resolved = curl->curl_slist_append(NULL, text.ptr);
+	request->resolved = curl->curl_slist_append(NULL, text.ptr);
 	outbuf_free(&text);
 }
 
-static void get_bounds(struct https_get *get, CURL *easy)
+static void request_bound(struct https_request *request, CURL *easy)
 {
-	curl->curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long)get->timeout_s);
+	curl->curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long)request->timeout_s);
 	curl->curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
 	curl->curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
 	curl->curl_easy_setopt(easy, CURLOPT_PROXY, "");
@@ -89,24 +92,39 @@ static void get_bounds(struct https_get *get, CURL *easy)
 	curl->curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 }
 
-void https_start(struct https *https, struct https_get *get)
+static void request_post(struct https_request *request, CURL *easy)
+{
+	char type[100];
+
+	snprintf(type, sizeof(type), "Content-Type: %s", request->type);
+	request->headers = curl->curl_slist_append(NULL, type);
+	request->headers = curl->curl_slist_append(request->headers, "Expect:"); /* 100 is not waited for */
+	curl->curl_easy_setopt(easy, CURLOPT_HTTPHEADER, (struct curl_slist *)request->headers);
+	curl->curl_easy_setopt(easy, CURLOPT_POST, 1L);
+	curl->curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->post.ptr);
+	curl->curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->post.len);
+}
+
+void https_start(struct https *https, struct https_request *request)
 {
 	CURL *easy = curl->curl_easy_init();
 	const char *file = getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
 	char url[600];
 
 	CHECK(easy != NULL);
-	snprintf(url, sizeof(url), "https://%s:%u%s", get->host, get->port, get->path);
-	get_resolved(get);
-	get_bounds(get, easy);
-	get->easy = easy;
-	get->too_long = false;
-	get->why[0] = '\0';
+	snprintf(url, sizeof(url), "https://%s:%u%s", request->host, request->port, request->path);
+	request_resolve(request);
+	request_bound(request, easy);
+	request->easy = easy;
+	request->too_long = false;
+	request->why[0] = '\0';
 	curl->curl_easy_setopt(easy, CURLOPT_URL, url);
-	curl->curl_easy_setopt(easy, CURLOPT_RESOLVE, (struct curl_slist *)get->resolved);
+	curl->curl_easy_setopt(easy, CURLOPT_RESOLVE, (struct curl_slist *)request->resolved);
 	curl->curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes);
-	curl->curl_easy_setopt(easy, CURLOPT_WRITEDATA, get);
-	curl->curl_easy_setopt(easy, CURLOPT_PRIVATE, get);
+	curl->curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
+	curl->curl_easy_setopt(easy, CURLOPT_PRIVATE, request);
+	if (request->post.ptr)
+		request_post(request, easy);
 	if (file && *file)
 		curl->curl_easy_setopt(easy, CURLOPT_CAINFO, file);
 	if (folder && *folder)
@@ -122,29 +140,31 @@ static bool is_of_type(const char *found, const char *wanted)
 	return slice_is_nocase(slice_trim(slice_until(&type, ';')), slice_of(wanted));
 }
 
-static void get_judge(struct https_get *get, CURLcode code)
+static void request_judge(struct https_request *request, CURLcode code)
 {
 	long status = 0, verified = 0;
 	char *type = NULL;
 
-	curl->curl_easy_getinfo(get->easy, CURLINFO_RESPONSE_CODE, &status);
-	curl->curl_easy_getinfo(get->easy, CURLINFO_CONTENT_TYPE, &type);
-	curl->curl_easy_getinfo(get->easy, CURLINFO_SSL_VERIFYRESULT, &verified);
-	get->result = HTTPS_REFUSED;
-	if (get->too_long)
-		snprintf(get->why, sizeof(get->why), "expected at most %zu bytes, found more", get->most);
+	curl->curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl->curl_easy_getinfo(request->easy, CURLINFO_CONTENT_TYPE, &type);
+	curl->curl_easy_getinfo(request->easy, CURLINFO_SSL_VERIFYRESULT, &verified);
+	request->result = HTTPS_REFUSED;
+	if (request->too_long)
+		snprintf(request->why, sizeof(request->why), "expected at most %zu bytes, found more", request->most);
 	else if (code == CURLE_PEER_FAILED_VERIFICATION || (code != CURLE_OK && verified != 0)) {
-		get->result = HTTPS_UNTRUSTED;
-		snprintf(get->why, sizeof(get->why), "its certificate: %s", curl->curl_easy_strerror(code));
+		request->result = HTTPS_UNTRUSTED;
+		snprintf(request->why, sizeof(request->why), "its certificate: %s", curl->curl_easy_strerror(code));
 	} else if (code != CURLE_OK) {
-		get->result = HTTPS_UNREACHABLE;
-		snprintf(get->why, sizeof(get->why), "%s", curl->curl_easy_strerror(code));
-	} else if (status != 200)
-		snprintf(get->why, sizeof(get->why), "expected status 200, found %ld", status);
-	else if (get->type && !is_of_type(type, get->type))
-		snprintf(get->why, sizeof(get->why), "expected type %s, found %.80s", get->type, type ? type : "none");
+		request->result = HTTPS_UNREACHABLE;
+		snprintf(request->why, sizeof(request->why), "%s", curl->curl_easy_strerror(code));
+	} else if (request->post.ptr ? status / 100 != 2 : status != 200)
+		snprintf(request->why, sizeof(request->why), "expected status %s, found %ld",
+			 request->post.ptr ? "2xx" : "200", status);
+	else if (!request->post.ptr && request->type && !is_of_type(type, request->type))
+		snprintf(request->why, sizeof(request->why), "expected type %s, found %.80s", request->type,
+			 type ? type : "none");
 	else
-		get->result = HTTPS_FINE;
+		request->result = HTTPS_FINE;
 }
 
 void https_turn(struct https *https, unsigned wait_ms)
@@ -155,15 +175,15 @@ void https_turn(struct https *https, unsigned wait_ms)
 	curl->curl_multi_poll(https->multi, NULL, 0, (int)wait_ms, NULL);
 	curl->curl_multi_perform(https->multi, &running);
 	while ((message = curl->curl_multi_info_read(https->multi, &left))) {
-		struct https_get *get;
+		struct https_request *request;
 		CURLcode code = message->data.result;
 
 		if (message->msg != CURLMSG_DONE)
 			continue;
-		curl->curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &get);
-		get_judge(get, code);
-		https_stop(https, get);
-		get->done(get);
+		curl->curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &request);
+		request_judge(request, code);
+		https_stop(https, request);
+		request->done(request);
 	}
 }
 

@@ -1,8 +1,8 @@
 /* HTTPS, for a thread that has time: many requests at once, each to addresses the caller has found (no name is looked
  * up here), each verified for its host's name, none redirected, all bounded in time and size.
  *
- *     get->done = on_done;  get->host = "mta-sts.a.example";  get->path = "/.well-known/mta-sts.txt"; ...
- *     https_start(https, get);
+ *     request->done = on_done;  request->host = "mta-sts.a.example";  request->path = "/.well-known/mta-sts.txt"; ...
+ *     https_start(https, request);
  *     while (...) https_turn(https, wait_ms);      done is called from here, once for each
  *     https_wake(https);                           from any thread: ends the turn
  *
@@ -17,10 +17,11 @@ enum { HTTPS_ADDRESSES_MAX = 8, HTTPS_WHY_MAX = 300 };
 /* UNTRUSTED: the certificate is not one for the host. REFUSED: it answered, but not with what was asked for. */
 enum https_result { HTTPS_FINE, HTTPS_UNREACHABLE, HTTPS_UNTRUSTED, HTTPS_REFUSED };
 
-struct https_get {
-	void (*done)(struct https_get *get);
+struct https_request {
+	void (*done)(struct https_request *request);
 	const char *host, *path; /* borrowed until done, like what follows */
-	const char *type;	 /* the media type it must have */
+	const char *type;	 /* the media type the answer must have; with a post, that the post has */
+	struct slice post; /* what is posted; then any answer of 2xx is fine, and its body is not kept. ptr NULL: GET */
 	uint16_t port;
 	unsigned timeout_s;
 	size_t most; /* bytes of the answer */
@@ -31,7 +32,7 @@ struct https_get {
 	struct outbuf body; /* the caller's to free */
 	char why[HTTPS_WHY_MAX];
 	/* Its own. */
-	void *easy, *resolved;
+	void *easy, *resolved, *headers;
 	bool too_long;
 };
 
@@ -41,9 +42,9 @@ struct https;
 struct https *https_open(void);
 /* Nothing may be under way. */
 void https_close(struct https *https);
-void https_start(struct https *https, struct https_get *get);
+void https_start(struct https *https, struct https_request *request);
 /* Takes one back: it is never done. */
-void https_stop(struct https *https, struct https_get *get);
+void https_stop(struct https *https, struct https_request *request);
 /* Waits until something happens, or wait_ms. */
 void https_turn(struct https *https, unsigned wait_ms);
 void https_wake(struct https *https);

@@ -2,15 +2,15 @@
  * fields are sorted, and so those of a domain are found together. */
 #include "reporter.h"
 
+#include "report_mail.h"
+#include "report_post.h"
 #include "tls_tally.h"
 
-#include "base/base64.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "queue/redis_sync.h"
 #include "queue/resp.h"
-#include "tls/report.h"
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
@@ -19,23 +19,32 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <zlib.h>
 
-enum { REDIS_MS = 10000, LOOK_MS_MAX = 60000, DAYS_BACK = 7, FAILURES_MAX = 300, LINE_BYTES = 57 };
+enum { REDIS_MS = 10000, LOOK_MS_MAX = 60000, DAYS_BACK = 7, FAILURES_MAX = 300, PLACES_MAX = 8, DOUBLED_MAX = 8 };
 
 struct reporter {
-	struct reporter_setup setup;
+	struct redis_server server;
+	struct slice prefix;
 	pthread_t thread;
-	pthread_mutex_t lock;
+	pthread_mutex_t lock; /* of the next three */
 	pthread_cond_t stop;
-	bool stopping, complained;
-	struct redisContext *redis; /* the thread's; NULL: not connected */
+	bool stopping;
+	const struct config *latest;
+	/* The thread's: */
+	const struct config *config; /* of this look */
+	bool complained;
+	struct redisContext *redis; /* NULL: not connected */
+	struct poster *poster;	    /* NULL: not needed yet in this look */
+	struct {
+		uint64_t day, next_ms;
+		unsigned failures;
+	} again[DAYS_BACK]; /* days some of whose posts failed */
 };
 
 /* A domain's day, as it is read. */
 struct reported {
 	struct map_node node; /* by domain */
-	struct slice addresses;
+	struct slice places;  /* that have not got it, with blanks between */
 	struct tls_report report;
 	struct tls_failure failures[TLS_REPORT_POLICIES][FAILURES_MAX];
 };
@@ -85,6 +94,8 @@ static struct tls_failure failure_of(struct slice rest, uint64_t n)
 	failure.reason = rest;
 	if (slice_is(failure.from_ip, SLICE("-")))
 		failure.from_ip = SLICE_NONE;
+	if (slice_is(failure.to_ip, SLICE("-")))
+		failure.to_ip = SLICE_NONE;
 	return failure;
 }
 
@@ -107,104 +118,13 @@ static void take_field(struct map *domains, struct slice field, struct slice val
 	uint64_t n;
 
 	if (slice_is(kind, SLICE("r")))
-		reported->addresses = value;
+		reported->places = value;
 	else if (!tls_report_policy_parse(&policy, slice_until(&field, ' ')))
 		return;
 	else if (slice_is(kind, SLICE("p")))
 		reported->report.parts[policy].policy = value;
 	else if (slice_is(kind, SLICE("c")) && slice_number(value, UINT64_MAX, &n))
 		take_count(reported, policy, field, n);
-}
-
-/* ---- the mail */
-
-/* As gzip has it (RFC 1952). */
-static void compress_into(struct outbuf *out, struct slice text)
-{
-	z_stream stream = {0};
-
-	CHECK(deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
-	size_t room = deflateBound(&stream, text.len) + 32;
-
-	stream.next_in = (Bytef *)text.ptr;
-	stream.avail_in = (uInt)text.len;
-	stream.next_out = (Bytef *)outbuf_room(out, room);
-	stream.avail_out = (uInt)room;
-	CHECK(deflate(&stream, Z_FINISH) == Z_STREAM_END);
-	out->len += stream.total_out;
-	deflateEnd(&stream);
-}
-
-static void add_base64(struct outbuf *out, struct slice bytes)
-{
-	for (size_t at = 0; at < bytes.len; at += LINE_BYTES) {
-		base64_add(out, slice_head(slice_skip(bytes, at), LINE_BYTES));
-		outbuf_add(out, SLICE("\r\n"));
-	}
-}
-
-static struct slice domain_of(struct slice address)
-{
-	return slice_skip(address, slice_find(address, '@') + 1);
-}
-
-static void write_head(struct outbuf *out, const struct reported *reported, struct slice to)
-{
-	const struct tls_report *report = &reported->report;
-	char date[64];
-	struct slice submitter = domain_of(report->contact);
-
-	outbuf_printf(out, "From: %.*s\r\nTo: %.*s\r\nDate: %.*s\r\n", SLICE_ARG(report->contact), SLICE_ARG(to),
-		      SLICE_ARG(instant(wall_ms(), "%a, %d %b %Y %H:%M:%S +0000", date, sizeof(date))));
-	outbuf_printf(
-		out, "Message-ID: <%.*s>\r\nSubject: Report Domain: %.*s\r\n Submitter: %.*s\r\n Report-ID: <%.*s>\r\n",
-		SLICE_ARG(report->id), SLICE_ARG(report->domain), SLICE_ARG(submitter), SLICE_ARG(report->id));
-	outbuf_printf(out, "TLS-Report-Domain: %.*s\r\nTLS-Report-Submitter: %.*s\r\nTLS-Required: No\r\n",
-		      SLICE_ARG(report->domain), SLICE_ARG(submitter));
-	outbuf_printf(out, "MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=\"tlsrpt\";\r\n"
-			   " boundary=\"tls-report\"\r\n\r\n");
-}
-
-static void write_mail(struct outbuf *out, const struct reported *reported, struct slice to, uint64_t from_ms,
-		       uint64_t until_ms)
-{
-	const struct tls_report *report = &reported->report;
-	struct outbuf json = {0}, packed = {0};
-
-	write_head(out, reported, to);
-	outbuf_printf(
-		out,
-		"--tls-report\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n"
-		"What came of TLS between %.*s and the mail hosts of %.*s on one day\r\n(RFC 8460): see the part that "
-		"follows, which is for machines.\r\n",
-		SLICE_ARG(domain_of(report->contact)), SLICE_ARG(report->domain));
-	outbuf_printf(out,
-		      "--tls-report\r\nContent-Type: application/tlsrpt+gzip\r\nContent-Transfer-Encoding: base64\r\n"
-		      "Content-Disposition: attachment;\r\n filename=\"%.*s!%.*s!%llu!%llu.json.gz\"\r\n\r\n",
-		      SLICE_ARG(domain_of(report->contact)), SLICE_ARG(report->domain),
-		      (unsigned long long)from_ms / 1000, (unsigned long long)until_ms / 1000 - 1);
-	tls_report_write(&json, report);
-	compress_into(&packed, outbuf_slice(&json));
-	add_base64(out, outbuf_slice(&packed));
-	outbuf_add(out, SLICE("--tls-report--\r\n"));
-	outbuf_free(&json);
-	outbuf_free(&packed);
-}
-
-static void write_job(struct outbuf *out, const struct reported *reported, struct slice id)
-{
-	struct slice addresses = reported->addresses;
-	unsigned n = 0;
-
-	outbuf_byte(out, '{');
-	outbuf_json_text(out, "id", id);
-	outbuf_json_text(out, "from", reported->report.contact);
-	outbuf_add(out, SLICE(",\"to\":["));
-	while (addresses.len) {
-		outbuf_printf(out, n++ ? "," : "");
-		outbuf_json_string(out, slice_until(&addresses, ' '));
-	}
-	outbuf_add(out, SLICE("]}"));
 }
 
 /* ---- a day */
@@ -222,30 +142,19 @@ static bool ask(struct reporter *reporter, const struct slice *words, unsigned n
 	return good;
 }
 
-static bool report_domain(struct reporter *reporter, struct reported *reported, uint64_t day)
+static void name_key(const struct reporter *reporter, uint64_t day, struct outbuf *key)
 {
-	uint64_t day_ms = tls_tally_day_ms(), from_ms = day * day_ms, until_ms = from_ms + day_ms;
-	struct slice sender = reporter->setup.sender;
+	outbuf_printf(key, "%.*s:{0}:tlsrpt:%llu", SLICE_ARG(reporter->prefix), (unsigned long long)day);
+}
+
+/* As a job of ours. */
+static bool send_mail(struct reporter *reporter, const struct report_letter *letter, struct slice id)
+{
 	struct outbuf key = {0}, job = {0}, raw = {0};
-	char id[80], message_id[400], from[40], until[40];
-	struct tls_report *report = &reported->report;
 
-	int n = snprintf(id, sizeof(id), "tls-report-%llu-%016llx", (unsigned long long)day,
-			 (unsigned long long)slice_hash(report->domain));
-
-	struct slice host = domain_of(sender);
-
-	snprintf(message_id, sizeof(message_id), "%s@%.*s", id, SLICE_ARG(host));
-	report->organisation = host;
-	report->contact = sender;
-	report->id = slice_of(message_id);
-	report->from = instant(from_ms, "%Y-%m-%dT%H:%M:%SZ", from, sizeof(from));
-	report->until = instant(until_ms - 1000, "%Y-%m-%dT%H:%M:%SZ", until, sizeof(until));
-	struct slice first = reported->addresses;
-
-	write_mail(&raw, reported, slice_until(&first, ' '), from_ms, until_ms);
-	write_job(&job, reported, (struct slice){id, (size_t)n});
-	outbuf_printf(&key, "%.*s:jobs", SLICE_ARG(reporter->setup.prefix));
+	report_mail(&raw, letter);
+	report_job(&job, letter, id);
+	outbuf_printf(&key, "%.*s:jobs", SLICE_ARG(reporter->prefix));
 	bool good = ask(reporter,
 			(struct slice[]){SLICE("XADD"), outbuf_slice(&key), SLICE("*"), SLICE("job"),
 					 outbuf_slice(&job), SLICE("raw"), outbuf_slice(&raw)},
@@ -256,7 +165,102 @@ static bool report_domain(struct reporter *reporter, struct reported *reported, 
 	return good;
 }
 
-static bool report_all(struct reporter *reporter, const struct redisReply *fields, uint64_t day)
+static bool goes_on(void *who)
+{
+	struct reporter *reporter = who;
+
+	pthread_mutex_lock(&reporter->lock);
+	bool stopping = reporter->stopping;
+
+	pthread_mutex_unlock(&reporter->lock);
+	return !stopping;
+}
+
+/* True when there is nothing left to do: it was taken, or there is no time left (RFC 8460 5.5). */
+static bool post(struct reporter *reporter, const struct report_letter *letter, struct slice url)
+{
+	bool late = letter->now_ms > letter->until_ms + 2 * tls_tally_day_ms();
+	char why[HTTPS_WHY_MAX] = "nothing to post it with";
+
+	if (!reporter->poster)
+		reporter->poster = poster_open(reporter->config, goes_on, reporter);
+	if (reporter->poster && poster_post(reporter->poster, url, letter->packed, why))
+		return true;
+	log_warning("posting the report on TLS with %.*s to %s: %s; it is %s", SLICE_ARG(letter->report->domain),
+		    LOG_TEXT(url), why, late ? "given up" : "tried again");
+	return late;
+}
+
+/* The places that have not got it are written down in place of all. */
+static bool post_all(struct reporter *reporter, const struct report_letter *letter, uint64_t day,
+		     const struct slice *urls, unsigned nurls, bool *left)
+{
+	struct outbuf key = {0}, field = {0}, rest = {0};
+
+	for (unsigned i = 0; i < nurls; i++)
+		if (!post(reporter, letter, urls[i]))
+			outbuf_printf(&rest, rest.len ? " %.*s" : "%.*s", SLICE_ARG(urls[i]));
+	*left |= rest.len > 0;
+	name_key(reporter, day, &key);
+	outbuf_printf(&field, "r %.*s", SLICE_ARG(letter->report->domain));
+	bool good =
+		ask(reporter,
+		    (struct slice[]){SLICE("HSET"), outbuf_slice(&key), outbuf_slice(&field), outbuf_slice(&rest)}, 4);
+	outbuf_free(&key);
+	outbuf_free(&field);
+	outbuf_free(&rest);
+	return good;
+}
+
+static bool deliver(struct reporter *reporter, struct report_letter *letter, struct slice places, uint64_t day,
+		    struct slice id, bool *left)
+{
+	struct slice addresses[PLACES_MAX], urls[PLACES_MAX];
+	struct tls_report_url url;
+	unsigned nurls = 0;
+
+	letter->addresses = addresses;
+	while (places.len && nurls + letter->naddresses < PLACES_MAX) {
+		struct slice place = slice_until(&places, ' ');
+
+		if (tls_report_url(place, &url))
+			urls[nurls++] = place;
+		else
+			addresses[letter->naddresses++] = place;
+	}
+	if (letter->naddresses && !send_mail(reporter, letter, id))
+		return false;
+	return nurls == 0 || post_all(reporter, letter, day, urls, nurls, left);
+}
+
+static bool report_domain(struct reporter *reporter, struct reported *reported, uint64_t day, bool *left)
+{
+	struct report_letter letter = {.report = &reported->report, .now_ms = wall_ms()};
+	struct slice sender = reporter->config->tls_reports;
+	char id[80], message_id[400], from[40], until[40];
+	struct tls_report *report = &reported->report;
+	struct outbuf packed = {0};
+
+	letter.from_ms = day * tls_tally_day_ms();
+	letter.until_ms = letter.from_ms + tls_tally_day_ms();
+	int n = snprintf(id, sizeof(id), "tls-report-%llu-%016llx", (unsigned long long)day,
+			 (unsigned long long)slice_hash(report->domain));
+
+	report->organisation = slice_skip(sender, slice_find(sender, '@') + 1);
+	snprintf(message_id, sizeof(message_id), "%s@%.*s", id, SLICE_ARG(report->organisation));
+	report->contact = sender;
+	report->id = slice_of(message_id);
+	report->from = instant(letter.from_ms, "%Y-%m-%dT%H:%M:%SZ", from, sizeof(from));
+	report->until = instant(letter.until_ms - 1000, "%Y-%m-%dT%H:%M:%SZ", until, sizeof(until));
+	report_pack(&packed, report);
+	letter.packed = outbuf_slice(&packed);
+	bool good = deliver(reporter, &letter, reported->places, day, (struct slice){id, (size_t)n}, left);
+
+	outbuf_free(&packed);
+	return good;
+}
+
+static bool report_all(struct reporter *reporter, const struct redisReply *fields, uint64_t day, bool *left)
 {
 	struct map domains = {0};
 	bool good = true;
@@ -266,8 +270,8 @@ static bool report_all(struct reporter *reporter, const struct redisReply *field
 	MAP_EACH (node, &domains) {
 		struct reported *reported = MAP_OWNER(node, struct reported, node);
 
-		if (good && reported->addresses.len)
-			good = report_domain(reporter, reported, day);
+		if (good && reported->places.len)
+			good = report_domain(reporter, reported, day, left);
 		map_remove(&domains, node);
 		free(reported);
 	}
@@ -275,15 +279,36 @@ static bool report_all(struct reporter *reporter, const struct redisReply *field
 	return good;
 }
 
+/* A place did not take it: a minute, then twice as long each time (RFC 8460 5.5). */
+static void put_off(struct reporter *reporter, uint64_t day)
+{
+	unsigned i = day % DAYS_BACK;
+
+	if (reporter->again[i].day != day)
+		reporter->again[i].failures = 0;
+	reporter->again[i].day = day;
+	reporter->again[i].next_ms = wall_ms() + ((tls_tally_day_ms() / 1440) << reporter->again[i].failures);
+	if (reporter->again[i].failures < DOUBLED_MAX)
+		reporter->again[i].failures++;
+}
+
+static bool is_put_off(const struct reporter *reporter, uint64_t day, uint64_t now_ms)
+{
+	return reporter->again[day % DAYS_BACK].day == day && reporter->again[day % DAYS_BACK].next_ms > now_ms;
+}
+
 static void report_day(struct reporter *reporter, uint64_t day)
 {
 	struct outbuf key = {0};
 	struct redisReply *reply;
+	bool left = false;
 
-	outbuf_printf(&key, "%.*s:{0}:tlsrpt:%llu", SLICE_ARG(reporter->setup.prefix), (unsigned long long)day);
+	name_key(reporter, day, &key);
 	reply = redis_sync_ask(reporter->redis, (struct slice[]){SLICE("HGETALL"), outbuf_slice(&key)}, 2);
-	if (reply && resp_count(reply) && report_all(reporter, reply, day))
+	if (reply && resp_count(reply) && report_all(reporter, reply, day, &left) && !left)
 		ask(reporter, (struct slice[]){SLICE("DEL"), outbuf_slice(&key)}, 2);
+	if (left)
+		put_off(reporter, day);
 	if (reply)
 		freeReplyObject(reply);
 	outbuf_free(&key);
@@ -294,7 +319,7 @@ static uint64_t due_ms(const struct reporter *reporter, uint64_t day)
 {
 	uint64_t day_ms = tls_tally_day_ms();
 
-	return (day + 1) * day_ms + (slice_hash(reporter->setup.hostname) ^ day) % (day_ms / 6) + day_ms / 24;
+	return (day + 1) * day_ms + (slice_hash(reporter->config->hostname) ^ day) % (day_ms / 6) + day_ms / 24;
 }
 
 static void look(struct reporter *reporter)
@@ -303,13 +328,15 @@ static void look(struct reporter *reporter)
 	char why[RING_WHY_MAX];
 
 	if (!reporter->redis)
-		reporter->redis = redis_sync_open(&reporter->setup.server, REDIS_MS, why);
+		reporter->redis = redis_sync_open(&reporter->server, REDIS_MS, why);
 	if (!reporter->redis && !reporter->complained)
 		log_warning("reporting on TLS: %s", why);
 	reporter->complained = !reporter->redis;
 	for (uint64_t day = today > DAYS_BACK ? today - DAYS_BACK : 0; reporter->redis && day < today; day++)
-		if (due_ms(reporter, day) <= now_ms)
+		if (due_ms(reporter, day) <= now_ms && !is_put_off(reporter, day, now_ms))
 			report_day(reporter, day);
+	poster_close(reporter->poster);
+	reporter->poster = NULL;
 	if (reporter->redis && reporter->redis->err) {
 		redisFree(reporter->redis);
 		reporter->redis = NULL;
@@ -326,8 +353,10 @@ static void *reporter_thread(void *argument)
 		uint64_t until_ms = wall_ms() + wait_ms;
 		struct timespec until = {(time_t)(until_ms / 1000), (long)(until_ms % 1000) * 1000000};
 
+		reporter->config = reporter->latest;
 		pthread_mutex_unlock(&reporter->lock);
-		look(reporter);
+		if (reporter->config->tls_reports.len)
+			look(reporter);
 		pthread_mutex_lock(&reporter->lock);
 		while (!reporter->stopping && pthread_cond_timedwait(&reporter->stop, &reporter->lock, &until) == 0)
 			;
@@ -336,16 +365,25 @@ static void *reporter_thread(void *argument)
 	return NULL;
 }
 
-struct reporter *reporter_start(const struct reporter_setup *setup)
+struct reporter *reporter_start(const struct redis_server *server, const struct config *config)
 {
 	struct reporter *reporter = calloc(1, sizeof(*reporter));
 
 	CHECK(reporter != NULL);
-	reporter->setup = *setup;
+	reporter->server = *server;
+	reporter->prefix = config->redis.prefix;
+	reporter->latest = config;
 	pthread_mutex_init(&reporter->lock, NULL);
 	pthread_cond_init(&reporter->stop, NULL);
 	CHECK(pthread_create(&reporter->thread, NULL, reporter_thread, reporter) == 0);
 	return reporter;
+}
+
+void reporter_configure(struct reporter *reporter, const struct config *config)
+{
+	pthread_mutex_lock(&reporter->lock);
+	reporter->latest = config;
+	pthread_mutex_unlock(&reporter->lock);
 }
 
 void reporter_stop(struct reporter *reporter)

@@ -161,15 +161,7 @@ bool start_memory(struct start *start)
 
 void start_reporter(struct start *start)
 {
-	const struct config *config = start->engine.config;
-
-	if (config->tls_reports.len)
-		start->reporter = reporter_start(&(struct reporter_setup){
-			.server = start->engine.redis,
-			.prefix = config->redis.prefix,
-			.hostname = config->hostname,
-			.sender = config->tls_reports,
-		});
+	start->reporter = reporter_start(&start->engine.redis, start->engine.config);
 }
 
 bool start_intake(struct start *start)

@@ -20,8 +20,8 @@ struct start {
 	struct server *server; /* NULL: Redis is somebody else's */
 	struct intake *intake;
 	struct event_log *event_log; /* NULL: none is configured */
-	struct reporter *reporter;   /* NULL: nobody sends reports */
-	struct outbuf begun;	     /* what the last run had under way, and which run that was */
+	struct reporter *reporter;
+	struct outbuf begun; /* what the last run had under way, and which run that was */
 	uint64_t begun_epoch;
 	struct desk_owner desk;	    /* borrowed by the keeper, too */
 	struct keeper_setup keeper; /* borrowed by the keeper for its life */
@@ -35,7 +35,7 @@ bool start_redis(struct start *start, struct config *config);
 bool start_keeper(struct start *start, bool (*wanted)(void));
 /* What was learned of receivers, and what sources that are warmed up have sent today. */
 bool start_memory(struct start *start);
-/* Who reports on TLS, if anybody does. */
+/* Who reports on TLS, once the configuration says in whose name. */
 void start_reporter(struct start *start);
 bool start_intake(struct start *start);
 /* The event log, if there is to be one. */

@@ -24,7 +24,7 @@
 enum { TURN_MS = 1000, FETCH_S = 60, HOST_MAX = 300, CHANGES_MAX = 256 };
 
 struct fetch {
-	struct https_get get;
+	struct https_request get;
 	struct list link; /* wanted, then under way */
 	struct sts *sts;  /* parent */
 	char id[STS_ID_MAX + 1], host[HOST_MAX];
@@ -134,7 +134,7 @@ static void fetch_free(struct fetch *fetch)
 	free(fetch);
 }
 
-static void on_fetched(struct https_get *get)
+static void on_fetched(struct https_request *get)
 {
 	struct fetch *fetch = LIST_OWNER(get, struct fetch, get);
 	struct sts *sts = fetch->sts;
@@ -358,7 +358,7 @@ static struct fetch *fetch_make(struct sts *sts, struct slice domain, struct sli
 	snprintf(fetch->domain, sizeof(fetch->domain), "%.*s", SLICE_ARG(domain));
 	snprintf(fetch->host, sizeof(fetch->host), "mta-sts.%.*s", (int)domain.len, domain.ptr);
 	snprintf(fetch->id, sizeof(fetch->id), "%.*s", SLICE_ARG(id));
-	fetch->get = (struct https_get){
+	fetch->get = (struct https_request){
 		.done = on_fetched,
 		.host = fetch->host,
 		.path = "/.well-known/mta-sts.txt",

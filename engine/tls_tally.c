@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DOMAINS_MAX = 50000, COUNTS_MAX = 100, NAME_BYTES = 300, REASON_MAX = 80, TEXTS_MAX = 16, ADDRESSES_MAX = 4 };
+enum { DOMAINS_MAX = 50000, COUNTS_MAX = 100, NAME_BYTES = 300, REASON_MAX = 80, TEXTS_MAX = 16, PLACES_MAX = 4 };
 
 /* ASKED: whether somebody wants to know is not known yet. */
 enum interest { INTEREST_ASKED, INTEREST_NONE, INTEREST_THERE };
@@ -36,7 +36,7 @@ struct entry {
 	struct map counts;	/* not written yet */
 	struct outbuf policies; /* fields and values not written yet, each with its length */
 	bool described[TLS_REPORT_POLICIES];
-	struct outbuf addresses; /* to be written; empty: they are, or there are none */
+	struct outbuf places; /* to be written; empty: they are, or there are none */
 	char name[NAME_BYTES];
 };
 
@@ -63,7 +63,7 @@ static void entry_free(struct worker *worker, struct entry *entry)
 	counts_clear(entry);
 	map_free(&entry->counts);
 	outbuf_free(&entry->policies);
-	outbuf_free(&entry->addresses);
+	outbuf_free(&entry->places);
 	free(entry);
 }
 
@@ -77,14 +77,14 @@ void tls_tally_free(struct worker *worker)
 static void on_text(struct inquiry *inquiry)
 {
 	struct entry *entry = LIST_OWNER(inquiry, struct entry, inquiry);
-	struct slice texts[TEXTS_MAX], addresses[ADDRESSES_MAX];
-	unsigned n = tls_report_addresses(texts, inquiry_texts(inquiry, texts, TEXTS_MAX), addresses, ADDRESSES_MAX);
+	struct slice texts[TEXTS_MAX], places[PLACES_MAX];
+	unsigned n = tls_report_places(texts, inquiry_texts(inquiry, texts, TEXTS_MAX), places, PLACES_MAX);
 
 	entry->interest = n ? INTEREST_THERE : INTEREST_NONE;
 	for (unsigned i = 0; i < n; i++) {
 		if (i)
-			outbuf_byte(&entry->addresses, ' ');
-		outbuf_add(&entry->addresses, addresses[i]);
+			outbuf_byte(&entry->places, ' ');
+		outbuf_add(&entry->places, places[i]);
 	}
 	inquiry_end(inquiry);
 	if (n)
@@ -102,8 +102,8 @@ static void entry_write(struct worker *worker, struct entry *entry)
 
 	snprintf(hash, sizeof(hash), "tlsrpt:%llu", (unsigned long long)entry->day);
 	snprintf(field, sizeof(field), "r %s", entry->name);
-	if (entry->addresses.len)
-		notes_put(notes, slice_of(hash), slice_of(field), outbuf_slice(&entry->addresses));
+	if (entry->places.len)
+		notes_put(notes, slice_of(hash), slice_of(field), outbuf_slice(&entry->places));
 	while (policies.len) {
 		struct slice name = slice_until(&policies, '\n');
 
@@ -112,7 +112,7 @@ static void entry_write(struct worker *worker, struct entry *entry)
 	MAP_EACH (node, &entry->counts)
 		notes_add(notes, slice_of(hash), node->key, MAP_OWNER(node, struct count, node)->n);
 	counts_clear(entry);
-	outbuf_reset(&entry->addresses);
+	outbuf_reset(&entry->places);
 	outbuf_reset(&entry->policies);
 }
 
@@ -125,7 +125,7 @@ static void entry_begin(struct worker *worker, struct entry *entry, uint64_t day
 	inquiry_end(&entry->inquiry);
 	counts_clear(entry);
 	outbuf_reset(&entry->policies);
-	outbuf_reset(&entry->addresses);
+	outbuf_reset(&entry->places);
 	memset(entry->described, 0, sizeof(entry->described));
 	entry->day = day;
 	entry->interest = INTEREST_ASKED;
@@ -276,6 +276,27 @@ void tls_tally_note(const struct conn *conn)
 			     SLICE_ARG(conn_mx(conn)), conn->remote, REASON_MAX, why);
 	describe(entry, conn, policy, sts);
 	count_up(entry, (struct slice){field, (size_t)n < sizeof(field) ? (size_t)n : sizeof(field) - 1});
+}
+
+void tls_tally_routed(struct worker *worker, struct slice domain, const struct site *site)
+{
+	const struct target *target = target_of(site);
+	const struct routes *routes = target->routes;
+	char field[1200];
+
+	if (worker->config->tls_reports.len == 0 || target->tls == TLS_NONE || target->relay || !routes->security)
+		return;
+	for (unsigned i = 0; i < routes->nhosts; i++) {
+		struct entry *entry = routes->security[i].kind == SECURITY_LOST ? entry_of(worker, domain) : NULL;
+
+		if (!entry || entry->interest == INTEREST_NONE)
+			continue;
+		int n = snprintf(field, sizeof(field), "c %s %s dnssec-invalid - %.*s - %.*s", entry->name,
+				 tls_report_policy_name(TLS_REPORT_TLSA), SLICE_ARG(routes->hosts[i]), REASON_MAX,
+				 routes->result == ROUTES_FOUND ? "" : routes->reason);
+
+		count_up(entry, (struct slice){field, (size_t)n < sizeof(field) ? (size_t)n : sizeof(field) - 1});
+	}
 }
 
 void tls_tally_write(struct worker *worker)

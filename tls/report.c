@@ -1,5 +1,5 @@
-/* The record is read as strictly as MTA-STS reads its own: one that is malformed asks for nothing. A place with
- * percent signs is passed over: addresses that need them are not worth a decoder. */
+/* The record is read as strictly as MTA-STS reads its own: one that is malformed asks for nothing. A mail address
+ * with percent signs is passed over: addresses that need them are not worth a decoder. */
 #include "tls/report.h"
 
 static const char *const policies[TLS_REPORT_POLICIES] = {
@@ -50,29 +50,85 @@ static bool is_address(struct slice text)
 	return at > 0 && at + 1 < text.len && text.len <= 254;
 }
 
-unsigned tls_report_addresses(const struct slice *texts, unsigned ntexts, struct slice *addresses, unsigned max)
+static bool is_of_host(char c)
 {
-	static const struct slice key = SLICE("rua="), scheme = SLICE("mailto:");
-	struct slice rest, field;
-	unsigned n = 0;
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+}
+
+/* The port behind the host, if there is one. */
+static bool read_port(struct slice *rest, uint16_t *port)
+{
+	struct slice digits = *rest;
+	uint64_t n;
+
+	*port = 443;
+	if (!slice_starts(*rest, SLICE(":")))
+		return true;
+	digits = slice_skip(digits, 1);
+	*rest = slice_skip(digits, slice_find(digits, '/'));
+	if (!slice_number(slice_head(digits, slice_find(digits, '/')), UINT16_MAX, &n) || n == 0)
+		return false;
+	*port = (uint16_t)n;
+	return true;
+}
+
+bool tls_report_url(struct slice text, struct tls_report_url *url)
+{
+	static const struct slice scheme = SLICE("https://");
+	struct slice rest = slice_skip(text, scheme.len);
+	size_t n = 0;
+
+	if (!slice_starts_nocase(text, scheme) || text.len > TLS_REPORT_URL_MAX)
+		return false;
+	for (size_t i = 0; i < text.len; i++)
+		if (text.ptr[i] <= ' ' || text.ptr[i] > '~' || text.ptr[i] == '"' || text.ptr[i] == '\\')
+			return false;
+	while (n < rest.len && is_of_host(rest.ptr[n]))
+		n++;
+	url->host = slice_head(rest, n);
+	rest = slice_skip(rest, n);
+	if (n == 0 || n > 253 || !read_port(&rest, &url->port))
+		return false;
+	url->path = rest;
+	return rest.len == 0 || rest.ptr[0] == '/';
+}
+
+/* What stands behind "rua=" in the record. */
+static bool only_places(const struct slice *texts, unsigned ntexts, struct slice *places)
+{
+	static const struct slice key = SLICE("rua=");
+	struct slice rest;
 
 	if (!only_record(texts, ntexts, &rest))
-		return 0;
+		return false;
 	do
-		field = slice_trim(slice_until(&rest, ';'));
-	while (rest.len && !slice_starts(field, key));
-	if (!slice_starts(field, key))
+		*places = slice_trim(slice_until(&rest, ';'));
+	while (rest.len && !slice_starts(*places, key));
+	if (!slice_starts(*places, key))
+		return false;
+	*places = slice_skip(*places, key.len);
+	return true;
+}
+
+unsigned tls_report_places(const struct slice *texts, unsigned ntexts, struct slice *places, unsigned max)
+{
+	static const struct slice scheme = SLICE("mailto:");
+	struct tls_report_url url;
+	struct slice field;
+	unsigned n = 0;
+
+	if (!only_places(texts, ntexts, &field))
 		return 0;
-	field = slice_skip(field, key.len);
 	while (field.len && n < max) {
 		struct slice place = slice_trim(slice_until(&field, ','));
+		bool mail = slice_starts_nocase(place, scheme);
 
-		if (!slice_starts_nocase(place, scheme))
-			continue;
-		place = slice_skip(place, scheme.len);
-		place = slice_head(place, slice_find(place, '?'));
-		if (is_address(place))
-			addresses[n++] = place;
+		if (mail)
+			place = slice_skip(place, scheme.len);
+		if (mail)
+			place = slice_head(place, slice_find(place, '?'));
+		if (mail ? is_address(place) : tls_report_url(place, &url))
+			places[n++] = place;
 	}
 	return n;
 }
@@ -122,7 +178,8 @@ static void write_failure(struct outbuf *out, const struct tls_failure *failure)
 	if (failure->from_ip.len)
 		outbuf_json_text(out, "sending-mta-ip", failure->from_ip);
 	outbuf_json_text(out, "receiving-mx-hostname", failure->mx);
-	outbuf_json_text(out, "receiving-ip", failure->to_ip);
+	if (failure->to_ip.len)
+		outbuf_json_text(out, "receiving-ip", failure->to_ip);
 	outbuf_json_number(out, "failed-session-count", failure->count);
 	if (failure->reason.len)
 		outbuf_json_text(out, "failure-reason-code", failure->reason);

@@ -1,6 +1,6 @@
 /* TLS reports (RFC 8460): who wants them, and what one says. No DNS, no mail, no clock.
  *
- *     n = tls_report_addresses(texts, ntexts, addresses, 4);     of _smtp._tls.DOMAIN; 0: nobody wants one
+ *     n = tls_report_places(texts, ntexts, places, 4);     of _smtp._tls.DOMAIN; 0: nobody wants one
  *     tls_report_write(&json, &report);                          the report of one domain's day */
 #pragma once
 
@@ -30,9 +30,17 @@ struct tls_report {
 	struct tls_report_part parts[TLS_REPORT_POLICIES];
 };
 
-/* The mail addresses in the TXT records of _smtp._tls.DOMAIN (RFC 8460 3): borrowed from texts. 0 where there is not
- * exactly one record of this kind, or none of its places is a mail address. */
-unsigned tls_report_addresses(const struct slice *texts, unsigned ntexts, struct slice *addresses, unsigned max);
+/* The places in the TXT records of _smtp._tls.DOMAIN (RFC 8460 3), mail addresses as such and https:// URLs whole:
+ * borrowed from texts. 0 where there is not exactly one record of this kind, or none of its places is of those two. */
+unsigned tls_report_places(const struct slice *texts, unsigned ntexts, struct slice *places, unsigned max);
+/* The parts of such a URL: borrowed. path begins with "/", or is empty where the URL has none. False: it is not one of
+ * a host with a name, or too long (TLS_REPORT_URL_MAX). */
+enum { TLS_REPORT_URL_MAX = 400 };
+struct tls_report_url {
+	struct slice host, path;
+	uint16_t port;
+};
+bool tls_report_url(struct slice text, struct tls_report_url *url);
 /* "no-policy-found", "sts", "tlsa"; and back. */
 const char *tls_report_policy_name(enum tls_report_policy policy);
 bool tls_report_policy_parse(enum tls_report_policy *policy, struct slice name);

@@ -27,6 +27,7 @@ smtp-port = %d
 state-dir = "%s/state"
 redis { server = "unix:%s" }
 dns { servers = { "%s" } }
+tls-reports = "tls@elsewhere.test"
 domain "*" { connections = 1  messages-per-connection = 1  timeout-ehlo = "3s"  timeout-greeting = "3s" }
 """
 HEAD = """$ORIGIN %s.
@@ -190,6 +191,7 @@ def tls_must_be(world):
 
 def dns_says(world):
     itself = ("tls", world.itself)
+    world.add("_smtp._tls.bogus.test", "TXT \"v=TLSRPTv1; rua=mailto:a@bogus.test\"")
     world.case("bogus.test", itself, [world.right, "3 1 1 " + BOGUS], "deferred", "TLSA of mx.bogus.test: SERVFAIL")
     world.case("unsigned.plain", itself, [world.wrong], "delivered", "unverified")
     world.case("unsigned-clear.plain", ("none",), [world.wrong], "delivered", "none")
@@ -421,10 +423,21 @@ def look(world, folder, redis):
     commands.try_address("must-without.test", False, "pkix")
     commands.try_address("unsigned.plain", True, "unverified")
     commands.try_address("no-records.test", True, "none")
+    judge_tally(redis, commands)
     counts = commands.run("status")
     for name in ("tls_none", "tls_encrypted", "tls_dane", "tls_failed"):
         commands.expect("%s in status" % name, status_count(counts, name) > 0, True)
     return commands
+
+
+def judge_tally(redis, commands):
+    """A host that is left alone because of its DNS is a failure to be reported (RFC 8460 4.3.2.1)."""
+    wanted, found, end = b"c bogus.test tlsa dnssec-invalid - mx.bogus.test - TLSA of mx.bogus.test: SERVFAIL", [], time.monotonic() + 5
+    while time.monotonic() < end and not found:
+        fields = [name for key in redis("KEYS", "hikyaku:{0}:tlsrpt:*") for name in redis("HKEYS", key)]
+        found = [name for name in fields if name.startswith(wanted)]
+        time.sleep(0.05)
+    commands.expect("the failure to report", bool(found), True)
 
 
 def status_count(status, name):

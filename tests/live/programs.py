@@ -6,11 +6,11 @@ import time
 HIKYAKU = os.environ.get("HIKYAKU", "./hikyaku")
 
 
-def start_engine(conf, log_path, patience_s=20):
+def start_engine(conf, log_path, patience_s=20, env=None):
     """An engine that runs; what it says is added to a file, where it says so, too."""
     with open(log_path, "ab") as log:
         said = log.tell()
-        engine = subprocess.Popen([HIKYAKU, "run", "-c", conf], stdout=log, stderr=log)
+        engine = subprocess.Popen([HIKYAKU, "run", "-c", conf], stdout=log, stderr=log, env=env)
     end = time.monotonic() + patience_s
     while time.monotonic() < end and engine.poll() is None:
         with open(log_path, "rb") as log:

@@ -3,7 +3,7 @@
 that tells them so a day later. A day has two seconds here; what falls on both sides of midnight comes in two reports.
 
 bench/nameserver has the records; MX hosts are scripted servers on addresses of their own; the reports go, as mail of the
-engine itself, to one that keeps what it gets."""
+engine itself or posted, to one that keeps what it gets. They are turned on by a reload."""
 import base64
 import email
 import gzip
@@ -11,9 +11,9 @@ import http.server
 import json
 import os
 import pathlib
+import signal
 import socket
 import ssl
-import subprocess
 import sys
 import threading
 import time
@@ -22,10 +22,10 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from checking import in_folder
 from dns_test import free_port
-from programs import stop_program
+from programs import start_engine, stop_program
 from redis_client import Redis, RedisServer
 from sts_test import NameServer, policy
-from tls_test import HIKYAKU, RAW, Certificates, Server
+from tls_test import RAW, Certificates, Server
 
 DAY_S = 2
 CONF = """hostname = "mta.report.test"
@@ -35,7 +35,7 @@ allow-private-addresses = true
 state-dir = "%s/state"
 redis { server = "unix:%s" }
 dns { servers = { "%s" } }
-tls-reports = "tls@sender.test"
+%s
 relay "own" { host = "mx.relayed.test:%d"  tls = "required" }
 domain "relayed.test" { relay = "own" }
 domain "*" { connections = 1  messages-per-connection = 1  timeout-ehlo = "3s" }
@@ -52,7 +52,7 @@ CASES = {
     "odd": ("127.0.0.21", "tls", 1, "sts", 0, {"sts-policy-invalid": 1}),
     "quiet": ("127.0.0.15", "tls", 1, None, 0, {}),  # it wants no reports
     "relayed": ("127.0.0.18", "tls", 1, None, 0, {}),  # the host is our relay, not its own
-    "https": ("127.0.0.16", "tls", 1, None, 0, {}),  # it wants them in a way we do not have
+    "https": ("127.0.0.16", "tls", 1, "no-policy-found", 1, {}),  # it wants them posted, and does not take the first
 }
 
 
@@ -86,6 +86,25 @@ class Collector:
             say(b"221 bye" if verb == b"QUIT" else b"250 mx.collector.test")
 
 
+class Posts(http.server.BaseHTTPRequestHandler):
+    """Takes what is posted, but for the first of one domain."""
+    taken, refused, wrong = [], [], []
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if (self.path, self.headers["Content-Type"]) != ("/v1?a=b", "application/tlsrpt+gzip"):
+            self.wrong.append("a post to %s of type %s" % (self.path, self.headers["Content-Type"]))
+        report = json.loads(gzip.decompress(body))
+        refused = not self.refused and domain_of(report) == "https.test"
+        (self.refused if refused else self.taken).append(report)
+        self.send_response(500 if refused else 201)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
 class Policy(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         domain = self.headers["Host"].split(":")[0]
@@ -98,18 +117,20 @@ class Policy(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def serve_policy(certificates):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Policy)
+def serve_https(handler, certificate):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificates.leaf("policies", "mta-sts.sts.test,DNS:mta-sts.gone.test,DNS:mta-sts.odd.test"))
+    context.load_cert_chain(*certificate)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     return server
 
 
-def rules():
+def rules(port):
+    place = "https://reports.collector.test:%d/v1?a=b" % port
     yield "_smtp._tls.quiet.test nxdomain"
-    yield "_smtp._tls.https.test txt v=TLSRPTv1; rua=https://collector.test/reports"
+    yield "_smtp._tls.https.test txt v=TLSRPTv1; rua=" + place
+    yield "reports.collector.test a 127.0.0.1"
     yield "_smtp._tls.*.test txt v=TLSRPTv1; rua=mailto:one@collector.test"
     for name in ("sts", "gone", "untrusted", "odd"):
         yield "_mta-sts.%s.test txt v=STSv1; id=1" % name
@@ -144,11 +165,16 @@ def read_report(mail, wrong):
     return domain, report
 
 
+def domain_of(report):
+    return report["policies"][0]["policy"]["policy-domain"]
+
+
 def add_up(mails):
     """By domain: policy, good sessions, failures by kind, of all its reports; and what is wrong with them."""
     sums, wrong, ids = {}, [], set()
-    for mail in list(mails):
-        domain, report = read_report(mail, wrong)
+    reports = [read_report(mail, wrong) for mail in list(mails)]
+    reports += [(domain_of(report), report) for report in list(Posts.taken) if domain_of(report) != "both.test"]
+    for domain, report in reports:
         if report["report-id"] in ids:
             wrong.append("%s: two reports are called %s" % (domain, report["report-id"]))
         ids.add(report["report-id"])
@@ -183,29 +209,55 @@ def judge(name, sums):
     return ""
 
 
+def posted(name):
+    return [report for report in Posts.taken if domain_of(report) == name + ".test"]
+
+
+def both(redis, port):
+    """A day of before, of a domain that wants its report in both ways."""
+    places = "https://reports.collector.test:%d/v1?a=b one@collector.test" % port
+    redis("HSET", "hikyaku:{0}:tlsrpt:%d" % (time.time() / DAY_S - 3), "r both.test", places, "c both.test no-policy-found", 7)
+
+
+def reload(engine, log):
+    """Reports are turned on in an engine that runs."""
+    engine.send_signal(signal.SIGHUP)
+    end = time.monotonic() + 10
+    while time.monotonic() < end and "was read again" not in open(log).read():
+        time.sleep(0.01)
+
+
 def run(folder):
     certificates, port = Certificates(folder), free_port()
     good = certificates.leaf("good", "mx.fine.test")
     itself = certificates.make("itself", ["-subj", "/CN=itself", "-days", "10"], "DNS:mx.sts.test")
     for name, case in CASES.items():
         Server(case[1], None if case[1] == "none" else itself if name == "sts" else good, address=(case[0], port))
-    collector, names, policies = Collector(("127.0.0.17", port)), NameServer(rules()), serve_policy(certificates)
+    hosts = "mta-sts.sts.test,DNS:mta-sts.gone.test,DNS:mta-sts.odd.test,DNS:reports.collector.test"
+    policies = serve_https(Policy, certificates.leaf("policies", hosts))
+    posts = serve_https(Posts, (folder + "/policies.crt", folder + "/policies.key"))
+    collector, names = Collector(("127.0.0.17", port)), NameServer(rules(posts.server_port))
     wanted = {name for name, case in CASES.items() if case[3]}
     with RedisServer() as server:
-        pathlib.Path(folder, "hikyaku.conf").write_text(CONF % (port, folder, server.path, names.address, port))
+        conf = folder + "/hikyaku.conf"
+        write = lambda reports: pathlib.Path(conf).write_text(
+            CONF % (port, folder, server.path, names.address, reports, port))
         redis = Redis(server.path)
+        both(redis, posts.server_port)
+        write("")
+        engine = start_engine(conf, folder + "/engine.log", env=dict(
+            os.environ, SSL_CERT_FILE=certificates.authority[0], HIKYAKU_REPORT_DAY_S=str(DAY_S),
+            HIKYAKU_STS_PORT=str(policies.server_port)))
+        write('tls-reports = "tls@sender.test"')
+        reload(engine, folder + "/engine.log")
         for name, case in CASES.items():
             for number in range(case[2]):
                 job = {"id": "%s-%d" % (name, number), "from": "b@sender.test", "to": ["a@%s.test" % name]}
                 redis("XADD", "hikyaku:jobs", "*", "job", json.dumps(job), "raw", RAW)
-        with open(folder + "/engine.log", "wb") as log:
-            engine = subprocess.Popen([HIKYAKU, "run", "-c", folder + "/hikyaku.conf"], stdout=log, stderr=log,
-                                      env=dict(os.environ, SSL_CERT_FILE=certificates.authority[0],
-                                               HIKYAKU_REPORT_DAY_S=str(DAY_S),
-                                               HIKYAKU_STS_PORT=str(policies.server_address[1])))
         end = time.monotonic() + 20
         while time.monotonic() < end and engine.poll() is None:
-            if all(not judge(name, add_up(collector.mails)[0]) for name in wanted):
+            sums = add_up(collector.mails)[0]
+            if posted("both") and "both" in sums and all(not judge(name, sums) for name in wanted):
                 break
             time.sleep(0.05)
         yesterday = int(time.time() / DAY_S) - 1
@@ -214,13 +266,17 @@ def run(folder):
     names.stop()
     sums, wrong = add_up(collector.mails)
     failures = ["%s: %s" % (name, text) for name in CASES for text in [judge(name, sums)] if text]
-    failures += wrong[:5]
+    failures += (wrong + Posts.wrong)[:5]
+    if (len(posted("both")), len([mail for mail in collector.mails if b"Domain: both.test" in mail])) != (1, 1):
+        failures.append("both: expected one report mailed and one posted, found %s" % posted("both"))
+    if not Posts.refused:
+        failures.append("nothing was posted that could be refused")
     if left:
         failures.append("days that were reported are still there: %s" % left)
     if engine.returncode:
         failures.append("the engine ended with %d:\n%s" % (engine.returncode, open(folder + "/engine.log").read()[-1500:]))
     print("\n".join(failures), end="\n" if failures else "")
-    print("%d passed, %d failed" % (len(CASES) + 3 - len(failures), len(failures)))
+    print("%d passed, %d failed" % (len(CASES) + 4 - len(failures), len(failures)))
     return 1 if failures else 0
 
 

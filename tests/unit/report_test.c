@@ -12,9 +12,13 @@ static const struct {
 	const char *text, *addresses;
 } records[] = {
 	{"v=TLSRPTv1; rua=mailto:reports@example.com", "reports@example.com "},
-	{"v=TLSRPTv1;rua=mailto:a@x.test,https://x.test/v1,mailto:b@x.test?subject=hi;x=y", "a@x.test b@x.test "},
+	{"v=TLSRPTv1;rua=mailto:a@x.test,https://x.test/v1,mailto:b@x.test?subject=hi;x=y",
+	 "a@x.test https://x.test/v1 b@x.test "},
 	{"v=TLSRPTv1; x=y; rua=MAILTO:a@x.test", "a@x.test "},
-	{"v=TLSRPTv1; rua=https://x.test/v1", ""},
+	{"v=TLSRPTv1; rua=https://x.test/v1", "https://x.test/v1 "},
+	{"v=TLSRPTv1; rua=HTTPS://x.test:8443,https://x.test/%2Ca?b", "HTTPS://x.test:8443 https://x.test/%2Ca?b "},
+	{"v=TLSRPTv1; rua=http://x.test/v1,https://,https://a@x.test/,https://x.test:0/,https://x.test:99999/", ""},
+	{"v=TLSRPTv1; rua=https://[::1]/v1,https://x.test:/,https://x.test?a,https://x.test/a b,https://x.test/\"", ""},
 	{"v=TLSRPTv1; rua=mailto:a%40x.test,mailto:@x.test,mailto:a@,mailto:a b@x.test,mailto:", ""},
 	{"v=TLSRPTv1;", ""},
 	{"v=TLSRPTv1", ""},
@@ -27,7 +31,7 @@ static void wanted(const struct slice *texts, unsigned n, const char *expected)
 {
 	struct slice addresses[3];
 	struct outbuf found = {0};
-	unsigned naddresses = tls_report_addresses(texts, n, addresses, 3);
+	unsigned naddresses = tls_report_places(texts, n, addresses, 3);
 
 	for (unsigned i = 0; i < naddresses; i++)
 		outbuf_printf(&found, "%.*s ", SLICE_ARG(addresses[i]));
@@ -52,6 +56,17 @@ static void test_who_wants_one(void **state)
 	wanted(two, 2, "");
 	wanted(among, 2, "a@x.test ");
 	wanted(many, 1, "a@x.test b@x.test c@x.test ");
+}
+
+static void test_parts_of_a_url(void **state)
+{
+	struct tls_report_url url;
+
+	(void)state;
+	assert_true(tls_report_url(SLICE("https://x.test:8443/a?b=c"), &url));
+	assert_true(slice_is(url.host, SLICE("x.test")) && slice_is(url.path, SLICE("/a?b=c")) && url.port == 8443);
+	assert_true(tls_report_url(SLICE("https://x.test"), &url));
+	assert_true(slice_is(url.host, SLICE("x.test")) && url.path.len == 0 && url.port == 443);
 }
 
 static const char *text_at(const json_t *value, const char *name)
@@ -132,6 +147,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_who_wants_one),
+		cmocka_unit_test(test_parts_of_a_url),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_policy_names),
 	};
