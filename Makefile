@@ -81,7 +81,7 @@ demo: deps ## a newsletter to 10,000 recipients in a world of its own
 
 bench: deps ## figures on this machine, the ceiling beside them
 	@$(MAKE) --no-print-directory -j2 all $(benches)
-	@bench/run $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(N),--repeat $(N)) $(if $(FULL),--full)
+	@bench/run $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(N),--repeat $(N)) $(if $(FULL),--full) $(if $(PROFILE),--profile)
 
 format: ## clang-format over the tree
 	@clang-format -i $$(git ls-files '*.c' '*.h')

@@ -128,6 +128,7 @@ class Meter:
 
 class Sampler(threading.Thread):
     """Looks once a second from start() to finish(); `samples` are then seconds, CPU shares and memory of each part."""
+    recorder = None  # perf.Recorder, where a profile is wanted: of just that time
 
     def __init__(self, meter, memory=("engine", "redis")):
         super().__init__(daemon=True)
@@ -139,6 +140,8 @@ class Sampler(threading.Thread):
         return time.monotonic(), parts, own, self.meter.everything(), kernel_seconds(), stolen_seconds()
 
     def start(self):
+        if self.recorder:
+            self.recorder.start(self.meter)
         self.first = self.last = self.look()
         super().start()
 
@@ -167,6 +170,8 @@ class Sampler(threading.Thread):
         rest = all_of_it - sum(used.values()) - own - kernel
         used["kernel"] = kernel
         used["foreign"] = max(0.0, rest + stolen) / ((after[0] - before[0]) * os.cpu_count())
+        if self.recorder:
+            self.recorder.finish()
         return used
 
 
