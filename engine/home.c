@@ -229,28 +229,24 @@ static void on_policy(struct sts_ask *ask, struct sts_policy *policy)
 	home_settle(home);
 }
 
-/* Routes of the configuration have no policy, and who wants no TLS wants none. */
-static bool has_policy(const struct home *home)
+bool home_asks_policy(const struct config *config, struct slice domain, const struct routes *routes)
 {
-	const struct config *config = home->worker->config;
-	const struct routes *routes = home->routes;
-
-	if (!home->worker->engine->sts || routes->result != ROUTES_FOUND)
+	if (routes->fixed || routes->result != ROUTES_FOUND)
 		return false;
-	const struct config_site *site = site_key_configured(config, home->name, routes);
-	struct limits limits = config_limits(config, home->name, site ? site->name : SLICE_NONE, SLICE_NONE, NULL);
+	const struct config_site *site = site_key_configured(config, domain, routes);
+	struct limits limits = config_limits(config, domain, site ? site->name : SLICE_NONE, SLICE_NONE, NULL);
 
 	return limits.sts != 0 && limits.tls != TLS_NONE; /* a relay's has none */
 }
 
-static void home_answered(struct home *home, struct routes *routes, bool fixed)
+static void home_answered(struct home *home, struct routes *routes)
 {
 	if (home->routes)
 		routes_free(home->routes);
 	home->routes = routes;
 	stat_add(home->worker->stats, STAT_RESOLVED, 1);
 	home->policy_ask.answered = on_policy;
-	if (!fixed && has_policy(home))
+	if (home->worker->engine->sts && home_asks_policy(home->worker->config, home->name, routes))
 		sts_ask(home->worker, &home->policy_ask, home->name);
 	else
 		on_policy(&home->policy_ask, NULL);
@@ -258,7 +254,7 @@ static void home_answered(struct home *home, struct routes *routes, bool fixed)
 
 static void on_routes(struct dns_ask *ask, struct routes *routes)
 {
-	home_answered(LIST_OWNER(ask, struct home, ask), routes, false);
+	home_answered(LIST_OWNER(ask, struct home, ask), routes);
 }
 
 static void home_ask(struct home *home)
@@ -272,7 +268,7 @@ static void home_ask(struct home *home)
 	home->is_outdated = false;
 	fixed = home_fixed_routes(home->worker->config, home->name);
 	if (fixed) {
-		home_answered(home, fixed, true);
+		home_answered(home, fixed);
 		return;
 	}
 	home->ask.answered = on_routes;

@@ -26,3 +26,6 @@ void homes_free(struct worker *worker);
 /* Routes as the configuration has them (route, divert, a relay that is an address), or NULL: ask the DNS. The caller
  * gets one count. */
 struct routes *home_fixed_routes(const struct config *config, struct slice domain);
+/* Whether the domain is asked for an MTA-STS policy: routes of the configuration have none, who wants no TLS wants
+ * none, and `sts = false` says so. */
+bool home_asks_policy(const struct config *config, struct slice domain, const struct routes *routes);

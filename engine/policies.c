@@ -54,37 +54,46 @@ const struct sts_policy *policies_find(const struct worker *worker, struct slice
 	return promise ? promise->policy : NULL;
 }
 
-bool policies_allow(const struct conn *conn, const struct domain *domain)
+bool policies_satisfied(const struct sts_policy *policy, enum protection had, bool mx_signed, struct slice mx)
 {
-	const struct promise *promise = promise_find(conn->worker, domain->name);
-
-	if (!promise || promise->policy->mode != STS_ENFORCE)
+	if (!policy || policy->mode != STS_ENFORCE)
 		return true;
-	switch (protection_of(conn)) {
+	switch (had) {
 	case PROTECTION_DANE: /* where anybody could have named the host, it must be one of the policy's all the same */
-		return protection_mx_is_signed(domain) || sts_policy_names(promise->policy, conn_mx(conn));
-	case PROTECTION_VERIFIED: return sts_policy_names(promise->policy, conn_mx(conn));
+		return mx_signed || sts_policy_names(policy, mx);
+	case PROTECTION_VERIFIED: return sts_policy_names(policy, mx);
 	default: return false;
 	}
 }
 
-struct slice policies_refusal(const struct conn *conn, struct domain *domain, char *room)
+struct slice policies_explain(const struct sts_policy *policy, struct slice domain, struct slice mx,
+			      const struct tls_peer *peer, char *room)
 {
-	const struct promise *promise = promise_find(conn->worker, domain->name);
-	const struct tls_peer *peer = channel_peer(&conn->channel);
-	bool named = promise && sts_policy_names(promise->policy, conn_mx(conn));
+	bool named = policy && sts_policy_names(policy, mx);
 	int n = snprintf(
 		room, PROTECTION_WHY_MAX,
 		"%.*s says by MTA-STS (mode enforce) that its mail goes only to hosts it names, under TLS with "
 		"a certificate for their name; %.*s %s",
-		SLICE_ARG(domain->name), SLICE_ARG(conn_mx(conn)),
+		SLICE_ARG(domain), SLICE_ARG(mx),
 		!named	       ? "is none of them"
 		: !peer	       ? "does not offer STARTTLS"
 		: peer->why[0] ? peer->why
 			       : "could not prove its name");
 
-	domain->routes_until_ms = worker_now_ms(conn->worker);
 	return (struct slice){room, n < PROTECTION_WHY_MAX ? (size_t)n : PROTECTION_WHY_MAX - 1};
+}
+
+bool policies_allow(const struct conn *conn, const struct domain *domain)
+{
+	return policies_satisfied(policies_find(conn->worker, domain->name), protection_of(conn),
+				  protection_mx_is_signed(domain), conn_mx(conn));
+}
+
+struct slice policies_refusal(const struct conn *conn, struct domain *domain, char *room)
+{
+	domain->routes_until_ms = worker_now_ms(conn->worker);
+	return policies_explain(policies_find(conn->worker, domain->name), domain->name, conn_mx(conn),
+				channel_peer(&conn->channel), room);
 }
 
 static bool has_others(const struct conn *conn)

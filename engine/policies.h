@@ -9,6 +9,7 @@
  * Only `enforce` forbids anything. */
 #pragma once
 
+#include "protection.h"
 #include "worker.h"
 
 #include "tls/sts.h"
@@ -19,6 +20,11 @@ struct conn;
 void policies_note(struct worker *worker, struct slice domain, struct sts_policy *policy);
 /* What a domain asks for; borrowed, NULL: nothing. */
 const struct sts_policy *policies_find(const struct worker *worker, struct slice domain);
+/* Whether what there is with a host satisfies that policy (NULL: none). mx_signed: its domain named it under DNSSEC. */
+bool policies_satisfied(const struct sts_policy *policy, enum protection had, bool mx_signed, struct slice mx);
+/* Why not, into room (PROTECTION_WHY_MAX bytes). peer NULL: in clear. */
+struct slice policies_explain(const struct sts_policy *policy, struct slice domain, struct slice mx,
+			      const struct tls_peer *peer, char *room);
 bool policies_allow(const struct conn *conn, const struct domain *domain);
 /* Why not, into room (PROTECTION_WHY_MAX bytes). The domain's policy is asked for anew before more is leased: it may
  * have changed (RFC 8461 5.1). */

@@ -85,7 +85,7 @@ enum session_tls protection_wish(int tls, const struct host_security *security)
 	return tls >= TLS_REQUIRED || security->kind == SECURITY_TLSA ? SESSION_TLS_MUST : SESSION_TLS_IF_OFFERED;
 }
 
-const char *protection_plan(int tls, const struct routes *routes, unsigned host)
+const char *protection_plan(int tls, const struct routes *routes, unsigned host, const struct sts_policy *sts)
 {
 	const struct host_security *security = routes_security(routes, host);
 	bool has_records = protection_records(security, 0);
@@ -98,8 +98,14 @@ const char *protection_plan(int tls, const struct routes *routes, unsigned host)
 		return "passed over: no TLSA record that can be used";
 	if (tls == TLS_DANE && !routes->mx_signed)
 		return "mail waits: its MX is not signed";
+	if (has_records && routes->mx_signed)
+		return "TLS with a certificate that its TLSA records describe";
+	if (sts && sts->mode == STS_ENFORCE && !sts_policy_names(sts, routes->hosts[host]))
+		return "passed over: the MTA-STS policy does not name it";
 	if (has_records)
 		return "TLS with a certificate that its TLSA records describe";
+	if (sts && sts->mode == STS_ENFORCE)
+		return "TLS with a certificate for its name, as the MTA-STS policy demands";
 	if (tls == TLS_VERIFIED)
 		return "TLS with a certificate for its name";
 	if (tls == TLS_REQUIRED || security->kind == SECURITY_TLSA)

@@ -13,6 +13,7 @@ struct conn;
 struct delivery;
 struct domain;
 struct routes;
+struct sts_policy;
 
 /* In order: each is worth what those before it are. */
 #define PROTECTIONS(X)                                                                      \
@@ -38,9 +39,10 @@ enum { PROTECTION_MX_SIGNED = 0x80, PROTECTION_NO_MX = 0x40, PROTECTION_DEMAND =
 uint8_t protection_demanded(const struct limits *limits, const struct routes *routes);
 bool protection_mx_is_signed(const struct domain *domain);
 bool protection_needs_no_mx(const struct domain *domain);
-/* The same of any connection: what is to be tried with such a host under that policy; and in words, for people. */
+/* The same of any connection: what is to be tried with such a host under that policy; and in words, for people. sts:
+ * the domain's policy by MTA-STS, or NULL. */
 enum session_tls protection_wish(int tls, const struct host_security *security);
-const char *protection_plan(int tls, const struct routes *routes, unsigned host);
+const char *protection_plan(int tls, const struct routes *routes, unsigned host, const struct sts_policy *sts);
 /* How many TLSA records of a host can be used, of those with this usage (0: any). */
 unsigned protection_records(const struct host_security *security, unsigned usage);
 /* Who the host of a route must be, as TLS wants it: borrowed from routes and demand. */

@@ -67,6 +67,16 @@ uint16_t sts_port(void)
 	return text && slice_number(slice_of(text), UINT16_MAX, &port) && port ? (uint16_t)port : 443;
 }
 
+void sts_request(struct https_request *request, const char *host)
+{
+	*request = (struct https_request){.host = host,
+					  .path = "/.well-known/mta-sts.txt",
+					  .type = "text/plain",
+					  .port = sts_port(),
+					  .timeout_s = FETCH_S,
+					  .most = STS_FILE_MAX};
+}
+
 static void change_add(struct sts *sts, struct slice domain, struct slice value)
 {
 	struct change *change = malloc(sizeof(*change) + domain.len + value.len);
@@ -358,15 +368,8 @@ static struct fetch *fetch_make(struct sts *sts, struct slice domain, struct sli
 	snprintf(fetch->domain, sizeof(fetch->domain), "%.*s", SLICE_ARG(domain));
 	snprintf(fetch->host, sizeof(fetch->host), "mta-sts.%.*s", (int)domain.len, domain.ptr);
 	snprintf(fetch->id, sizeof(fetch->id), "%.*s", SLICE_ARG(id));
-	fetch->get = (struct https_request){
-		.done = on_fetched,
-		.host = fetch->host,
-		.path = "/.well-known/mta-sts.txt",
-		.type = "text/plain",
-		.port = sts_port(),
-		.timeout_s = FETCH_S,
-		.most = STS_FILE_MAX,
-	};
+	sts_request(&fetch->get, fetch->host);
+	fetch->get.done = on_fetched;
 	for (unsigned i = 0; i < naddresses && i < HTTPS_ADDRESSES_MAX; i++)
 		fetch->get.addresses[fetch->get.naddresses++] = addresses[i];
 	return fetch;

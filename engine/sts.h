@@ -17,6 +17,7 @@
 #include "base/address.h"
 #include "ring/ring.h"
 
+struct https_request;
 struct notes;
 struct redisContext;
 struct sts;
@@ -49,3 +50,5 @@ void sts_fetch(struct sts *sts, struct slice domain, struct slice id, const stru
  * none. */
 const char *sts_fault(struct sts *sts, struct slice domain);
 uint16_t sts_port(void);
+/* How a policy is asked for (RFC 8461 3.3): all but done and the addresses. host, mta-sts.DOMAIN, is borrowed. */
+void sts_request(struct https_request *request, const char *host);

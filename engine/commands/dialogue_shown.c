@@ -1,10 +1,12 @@
 /* A message is not said on a connection that has less protection than its domain demands, as little as the engine
- * would; only falling back to clear, on a new connection, is left to the engine.
+ * would; to come again with less, on a new connection, is for who calls.
  *
  * The loop is the one that smtp/session.h asks of every owner. A dialogue without a message goes in lock-step, and when
  * the recipient has been taken the session is given up and QUIT is said by hand: a session has no way to stop between
  * RCPT and DATA, since nobody who delivers mail needs one. */
 #include "dialogue_shown.h"
+
+#include "policies.h"
 
 #include "base/check.h"
 #include "base/list.h"
@@ -80,19 +82,40 @@ static void on_said(void *who, size_t n, int error)
 		session_lost(&d->session, error, now(d));
 }
 
+static struct slice mx_of(const struct dialogue *d)
+{
+	const struct routes *routes = d->setup->protection.routes;
+
+	return routes->nhosts ? routes->hosts[routes->route[d->setup->protection.route].host] : SLICE_NONE;
+}
+
+static enum protection had(const struct dialogue *d)
+{
+	const struct protection_setup *protection = &d->setup->protection;
+
+	return protection_had(channel_peer(&d->channel),
+			      routes_security(protection->routes, protection->routes->route[protection->route].host));
+}
+
+static bool is_as_policy_says(const struct dialogue *d)
+{
+	const struct protection_setup *protection = &d->setup->protection;
+
+	return policies_satisfied(protection->sts, had(d), protection->demands & PROTECTION_MX_SIGNED, mx_of(d));
+}
+
 /* What there is, and whether it is what is demanded. */
 static bool is_protected(struct dialogue *d)
 {
 	const struct protection_setup *protection = &d->setup->protection;
-	const struct host_security *security =
-		routes_security(protection->routes, protection->routes->route[protection->route].host);
-	const struct tls_peer *peer = channel_peer(&d->channel);
 	enum protection demanded = protection->demands & PROTECTION_DEMAND;
 
 	if (demanded == PROTECTION_DANE && !(protection->demands & PROTECTION_MX_SIGNED))
 		return false;
-	protection_describe(peer, d->result->tls);
-	return protection_had(peer, security) >= demanded;
+	protection_describe(channel_peer(&d->channel), d->result->tls);
+	if (protection->waived)
+		return true;
+	return had(d) >= demanded && is_as_policy_says(d);
 }
 
 /* Before a relay hears who we are. */
@@ -133,6 +156,8 @@ static void begin(struct dialogue *d)
 		.tls = protection_wish(d->setup->protection.tls, routes_security(routes, routes->route[route].host)),
 	};
 
+	if (d->setup->protection.manner != MEET_AS_PLANNED)
+		setup.tls = d->setup->protection.manner == MEET_IN_CLEAR ? SESSION_CLEAR : SESSION_TLS_IF_OFFERED;
 	if (d->setup->relay) {
 		setup.login = (struct login){d->setup->relay->user, d->setup->relay->password};
 		setup.implicit_tls = d->setup->relay->implicit_tls;
@@ -182,8 +207,10 @@ static void secure(struct dialogue *d)
 	const struct protection_setup *protection = &d->setup->protection;
 	struct protection_demand demand;
 
-	channel_secure(&d->channel, d->setup->tls, protection_demand(&demand, protection->routes, protection->route),
-		       &d->plain);
+	protection_demand(&demand, protection->routes, protection->route);
+	if (protection->manner == MEET_LENIENTLY)
+		demand.tls = (struct tls_demand){.host = demand.tls.host, .check = CHECK_NOTHING};
+	channel_secure(&d->channel, d->setup->tls, &demand.tls, &d->plain);
 }
 
 /* The recipient has waited in vain. */
@@ -194,7 +221,14 @@ static void refuse(struct dialogue *d)
 				  .origin = ORIGIN_LOCAL,
 				  .enhanced = "4.7.10",
 				  .text = SLICE("the connection has less protection than is demanded")};
+	char why[PROTECTION_WHY_MAX];
 
+	if (!is_as_policy_says(d)) {
+		outcome.verdict.rule = "sts";
+		outcome.text = policies_explain(d->setup->protection.sts, d->setup->protection.domain, mx_of(d),
+						channel_peer(&d->channel), why);
+		d->result->passed_over = true;
+	}
 	note(d, &outcome);
 	d->over = true;
 	d->result->told = true;
@@ -244,6 +278,7 @@ static void turn(struct dialogue *d)
 		channel_say(&d->channel, d->send.iov, d->send.niov);
 	if (session_is_closed(&d->session)) {
 		d->ended = true;
+		d->result->insecure = session_end(&d->session) == SESSION_INSECURE;
 		if (!d->over)
 			note(d, session_outcome(&d->session));
 	}

@@ -7,6 +7,9 @@
 #include "mail/message.h"
 #include "smtp/session.h"
 
+/* How the host is met: as the policies say; as if it had no TLSA records, for a message that waives TLS; in clear. */
+enum dialogue_manner { MEET_AS_PLANNED, MEET_LENIENTLY, MEET_IN_CLEAR };
+
 struct dialogue_setup {
 	struct ring *ring; /* borrowed, like all that follows */
 	const struct session_limits *limits;
@@ -19,6 +22,10 @@ struct dialogue_setup {
 		unsigned route;
 		int tls;	 /* enum tls_policy */
 		uint8_t demands; /* protection_demanded */
+		struct slice domain;
+		const struct sts_policy *sts; /* the domain's; NULL: none */
+		bool waived;		      /* what the domain asks for: by the message (RFC 8689) */
+		enum dialogue_manner manner;
 	} protection;
 	const struct config_relay *relay; /* whose host it is; NULL: no relay's */
 	struct message *message;	  /* NULL: the dialogue ends after RCPT */
@@ -31,6 +38,8 @@ struct dialogue_result {
 	int error;		/* errno of a connection that was not made; then the rest means nothing */
 	bool taken;		/* RCPT was accepted, and nothing was to be sent */
 	bool told;		/* the recipient has an outcome */
+	bool insecure;		/* TLS could not be had, and the session is over for that */
+	bool passed_over;	/* the MTA-STS policy forbids the host: another may do */
 	struct outcome outcome; /* of it, else of the session; its text lies in text */
 	char text[OUTCOME_TEXT_MAX];
 	char tls[PROTECTION_TEXT_MAX]; /* as in an event; empty: it did not get that far */

@@ -5,6 +5,7 @@
 #include "protection.h"
 #include "route_finder.h"
 #include "site_key.h"
+#include "sts_finder.h"
 
 #include "queue/mailbox.h"
 
@@ -16,6 +17,7 @@ struct resolved {
 	struct routes *routes;
 	const struct config_site *site; /* configured or built in; NULL: none */
 	struct outbuf site_name;
+	struct sts_found sts;
 };
 
 /* "connections 10: hikyaku.conf:14 domain \"*\"" apart. */
@@ -136,14 +138,16 @@ static void print_protection(const struct resolved *resolved, struct outbuf *out
 		const struct host_security *security = routes_security(routes, i);
 
 		outbuf_printf(out, "tls       %.*s: %s (DNSSEC: %s", SLICE_ARG(routes->hosts[i]),
-			      protection_plan(tls_of(resolved), routes, i), security_meaning(security->kind));
+			      protection_plan(tls_of(resolved), routes, i, resolved->sts.policy),
+			      security_meaning(security->kind));
 		if (security->kind == SECURITY_TLSA)
 			outbuf_printf(out, " of %.*s, %u, of them usable %u", SLICE_ARG(security->base),
 				      security->nrecords, protection_records(security, 0));
 		outbuf_printf(out, "; %s)\n",
-			      config_relay_of(resolved->config, resolved->domain) ? "named in the configuration"
-			      : routes->mx_signed				  ? "MX signed"
-										  : "MX not signed");
+			      routes->fixed || config_relay_of(resolved->config, resolved->domain)
+				      ? "named in the configuration"
+			      : routes->mx_signed ? "MX signed"
+						  : "MX not signed");
 	}
 }
 
@@ -151,7 +155,8 @@ static void print_protection_json(const struct resolved *resolved, unsigned host
 {
 	const struct host_security *security = routes_security(resolved->routes, host);
 
-	outbuf_json_text(out, "tls", slice_of(protection_plan(tls_of(resolved), resolved->routes, host)));
+	outbuf_json_text(out, "tls",
+			 slice_of(protection_plan(tls_of(resolved), resolved->routes, host, resolved->sts.policy)));
 	outbuf_json_text(out, "dnssec", slice_of(security_name(security->kind)));
 	if (security->kind != SECURITY_TLSA)
 		return;
@@ -216,6 +221,7 @@ static void print_text(const struct resolved *resolved, struct outbuf *out)
 	print_relay(resolved, out);
 	print_hosts(resolved, out);
 	print_protection(resolved, out);
+	sts_print(&resolved->sts, out);
 	outbuf_printf(out, "site      %.*s%s\n", SLICE_ARG(outbuf_slice(&resolved->site_name)),
 		      !resolved->site	      ? ""
 		      : resolved->site->place ? " (configured)"
@@ -314,6 +320,7 @@ static void print_json(const struct resolved *resolved, struct outbuf *out)
 	print_relay_json(resolved, out);
 	outbuf_json_raw(out, "mx_signed", routes->mx_signed ? SLICE("true") : SLICE("false"));
 	print_hosts_json(resolved, out);
+	sts_print_json(&resolved->sts, out);
 	outbuf_json_text(out, "site", outbuf_slice(&resolved->site_name));
 	outbuf_json_raw(out, "site_configured",
 			resolved->site && resolved->site->place ? SLICE("true") : SLICE("false"));
@@ -337,6 +344,7 @@ static int resolve(const struct config *config, struct slice domain, bool json)
 	resolved.routes = route_finder_ask(&finder, domain);
 	resolved.site = site_key_configured(config, domain, resolved.routes);
 	site_key_name(config, domain, resolved.routes, &resolved.site_name);
+	sts_find(&resolved.sts, &finder, domain, resolved.routes);
 	if (resolved.routes->result == ROUTES_FOUND)
 		status = EXIT_DONE;
 	if (json)
@@ -346,6 +354,7 @@ static int resolve(const struct config *config, struct slice domain, bool json)
 	console_print(&out);
 	outbuf_free(&out);
 	outbuf_free(&resolved.site_name);
+	sts_found_free(&resolved.sts);
 	routes_free(resolved.routes);
 	route_finder_close(&finder);
 	return status;

@@ -3,6 +3,7 @@
 #include "console.h"
 #include "dialogue_shown.h"
 #include "site_key.h"
+#include "sts_finder.h"
 
 #include "base/log.h"
 #include "queue/mailbox.h"
@@ -20,6 +21,9 @@ struct trial {
 	struct outbuf lines;	 /* the dialogue, as JSON */
 	struct tls *tls;	 /* owned */
 	const char *plan;	 /* how the connection is to be protected */
+	struct sts_found sts;
+	bool waives;			   /* the message asks for no TLS */
+	bool may_be_clear, may_be_lenient; /* the next connection to the host at hand, if TLS fails */
 	char host[ADDRESS_TEXT_MAX];
 };
 
@@ -82,8 +86,24 @@ static const struct config_source *source_of(const struct config *config, const 
 	return config->nsources ? &config->sources[0] : NULL;
 }
 
+/* How the host is met now, in words; notes how it may be met next, if TLS fails. */
+static const char *make_plan(struct trial *trial, const struct routes *routes, unsigned route, int tls,
+			     enum dialogue_manner manner)
+{
+	unsigned host = routes->route[route].host;
+	bool waived = trial->waives && tls == TLS_OPPORTUNISTIC;
+	enum session_tls wish = protection_wish(tls, routes_security(routes, host));
+
+	trial->may_be_lenient = manner == MEET_AS_PLANNED && wish == SESSION_TLS_MUST && waived;
+	trial->may_be_clear = manner == MEET_LENIENTLY || (manner == MEET_AS_PLANNED && wish == SESSION_TLS_IF_OFFERED);
+	if (manner == MEET_IN_CLEAR)
+		return "once more in clear, for its TLS does not work";
+	return manner == MEET_LENIENTLY ? "once more as if it had no TLSA records, for the message waives TLS"
+					: protection_plan(tls, routes, host, trial->sts.policy);
+}
+
 static struct dialogue_result talk(struct trial *trial, struct route_finder *finder, const struct routes *routes,
-				   unsigned route)
+				   unsigned route, enum dialogue_manner manner)
 {
 	const struct config *config = trial->config;
 	const struct config_site *site = site_key_configured(config, mailbox_domain(&trial->mailbox), routes);
@@ -105,7 +125,14 @@ static struct dialogue_result talk(struct trial *trial, struct route_finder *fin
 		.sender = trial->sender,
 		.recipient = mailbox_address(&trial->mailbox),
 		.tls = trial->tls,
-		.protection = {routes, route, limits.tls, protection_demanded(&limits, routes)},
+		.protection = {.routes = routes,
+			       .route = route,
+			       .tls = limits.tls,
+			       .demands = protection_demanded(&limits, routes),
+			       .domain = mailbox_domain(&trial->mailbox),
+			       .sts = trial->sts.policy,
+			       .waived = trial->waives && limits.tls <= TLS_OPPORTUNISTIC,
+			       .manner = manner},
 		.relay = config_relay_of(config, mailbox_domain(&trial->mailbox)),
 		.connect_s = (unsigned)limits.timeout_s[TIMEOUT_CONNECT],
 		.message = trial->message,
@@ -116,7 +143,7 @@ static struct dialogue_result talk(struct trial *trial, struct route_finder *fin
 
 	session_limits.window_max = 1;
 	address_text(setup.to, trial->host);
-	trial->plan = protection_plan(limits.tls, routes, routes->route[route].host);
+	trial->plan = make_plan(trial, routes, route, limits.tls, manner);
 	struct slice host = routes->nhosts ? routes->hosts[routes->route[route].host] : SLICE_NONE;
 
 	if (!trial->arguments->json && slice_starts(slice_of(trial->host), host)) /* a route without a name */
@@ -136,6 +163,7 @@ static void print_json(const struct trial *trial, const struct dialogue_result *
 	outbuf_json_text(&out, "address", mailbox_address(&trial->mailbox));
 	outbuf_json_text(&out, "host", slice_of(trial->host));
 	outbuf_json_text(&out, "tls_plan", slice_of(trial->plan));
+	sts_print_json(&trial->sts, &out);
 	if (result->tls[0])
 		outbuf_json_text(&out, "tls", slice_of(result->tls));
 	outbuf_json_raw(&out, "accepted", good ? SLICE("true") : SLICE("false"));
@@ -172,6 +200,28 @@ static void print_text(const struct trial *trial, const struct dialogue_result *
 			    stage_name(outcome->stage), outcome->code, outcome->enhanced, LOG_TEXT(outcome->text));
 }
 
+/* As the engine comes again where TLS fails: on a new connection, with less asked of it, if nobody demands more. */
+static struct dialogue_result talk_to(struct trial *trial, struct route_finder *finder, const struct routes *routes,
+				      unsigned route)
+{
+	struct dialogue_result result = talk(trial, finder, routes, route, MEET_AS_PLANNED);
+
+	if (result.insecure && trial->may_be_lenient)
+		result = talk(trial, finder, routes, route, MEET_LENIENTLY);
+	if (result.insecure && trial->may_be_clear)
+		result = talk(trial, finder, routes, route, MEET_IN_CLEAR);
+	return result;
+}
+
+static void say_policy(const struct trial *trial)
+{
+	struct outbuf text = {0};
+
+	sts_print(&trial->sts, &text);
+	console_say("%.*s", SLICE_ARG(slice_trim(outbuf_slice(&text))));
+	outbuf_free(&text);
+}
+
 static int talk_to_first(struct trial *trial, struct route_finder *finder, const struct routes *routes)
 {
 	struct dialogue_result result = {.error = EHOSTUNREACH};
@@ -182,9 +232,12 @@ static int talk_to_first(struct trial *trial, struct route_finder *finder, const
 			    routes_result_name(routes->result), routes->reason[0] ? ", " : "", routes->reason);
 		return EXIT_UNDELIVERED;
 	}
-	for (unsigned i = 0; i < routes->nroutes && result.error; i++) {
-		result = talk(trial, finder, routes, i);
-		if (result.error && i + 1 < routes->nroutes)
+	sts_find(&trial->sts, finder, mailbox_domain(&trial->mailbox), routes);
+	if (!trial->arguments->json)
+		say_policy(trial);
+	for (unsigned i = 0; i < routes->nroutes && (result.error || result.passed_over); i++) {
+		result = talk_to(trial, finder, routes, i);
+		if ((result.error || result.passed_over) && i + 1 < routes->nroutes)
 			print_text(trial, &result);
 	}
 	good = !result.error && (result.taken || (result.told && result.outcome.verdict.action == ACTION_DELIVERED));
@@ -252,7 +305,12 @@ int command_try(const struct arguments *arguments)
 	trial.config = config;
 	outbuf_printf(&postmaster, "postmaster@%.*s", SLICE_ARG(config->hostname));
 	trial.sender = !from ? outbuf_slice(&postmaster) : *from ? mailbox_address(&sender) : SLICE_NONE;
-	status = read_message(&trial) ? attempt(&trial) : EXIT_FAILED;
+	status = EXIT_FAILED;
+	if (read_message(&trial)) {
+		trial.waives = trial.message && message_waives_tls(trial.message, SLICE_NONE);
+		status = attempt(&trial);
+	}
+	sts_found_free(&trial.sts);
 	if (trial.message)
 		message_free(trial.message);
 	outbuf_free(&trial.lines);

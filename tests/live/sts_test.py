@@ -104,6 +104,7 @@ CASES = {
     "slow": (policy("enforce", "mx.slow.test"), ["none"], "deferred", "does not offer STARTTLS"),
     "testing": (policy("testing", "mx.other.test"), ["none"], "delivered", "none"),
     "nothing": (policy("none"), ["none"], "delivered", "none"),
+    "fallback": (policy("none"), ["garbage"], "delivered", "none"),
     "missing": ("404", ["none"], "delivered", "none"),
     "redirect": ("redirect", ["none"], "delivered", "none"),
     "type": (policy("enforce", "mx.else.test"), ["none"], "delivered", "none"),
@@ -180,13 +181,21 @@ class World:
                        WAIVER if job in waived else RAW)
         with open(self.folder + "/engine.log", "ab") as log:
             engine = subprocess.Popen([HIKYAKU, "run", "-c", self.folder + "/hikyaku.conf"], stdout=log, stderr=log,
-                                      env=dict(os.environ, SSL_CERT_FILE=self.certificates.authority[0],
-                                               HIKYAKU_STS_PORT=str(self.policy_port)))
+                                      env=self.env())
         end = time.monotonic() + 20
         while time.monotonic() < end and not set(jobs) <= set(first_events(self.redis)) and engine.poll() is None:
             time.sleep(0.05)
         engine.terminate()
         self.check("the engine's end", "" if engine.wait(20) == 0 else "it ended with %d" % engine.returncode)
+
+    def env(self):
+        return dict(os.environ, SSL_CERT_FILE=self.certificates.authority[0], HIKYAKU_STS_PORT=str(self.policy_port))
+
+    def command(self, *words):
+        """What a command says, as JSON."""
+        done = subprocess.run([HIKYAKU, *words, "--json", "-c", self.folder + "/hikyaku.conf"], capture_output=True,
+                              env=self.env(), text=True, timeout=30)
+        return json.loads(done.stdout or '{"error": %s}' % json.dumps(done.stderr))
 
     def check(self, what, wrong):
         self.failed += bool(wrong)
@@ -226,8 +235,48 @@ def first_life(world):
         world.check("asking for the policy of " + name, "" if asked == wanted else "found %s" % asked)
     kept = dict(zip(*[iter(world.redis("HGETALL", "hikyaku:{0}:sts"))] * 2))
     wanted = {b"good.test", b"wild.test", b"selfsigned.test", b"wrongname.test", b"unnamed.test", b"plain.test",
-              b"garbage.test", b"second.test", b"slow.test", b"testing.test", b"nothing.test"}
+              b"garbage.test", b"second.test", b"slow.test", b"testing.test", b"nothing.test", b"fallback.test"}
     world.check("what Redis keeps", "" if set(kept) == wanted else "found %s" % sorted(kept))
+
+
+def resolve(world, name, mode, source, about, plan):
+    found = world.command("resolve", name + ".test")
+    sts, tls = found.get("sts", {}), found.get("hosts", [{}])[0].get("tls", "")
+    right = (sts.get("mode"), sts.get("from")) == (mode, source) and about in sts.get("why", "") and tls.startswith(plan)
+    world.check("resolve " + name, "" if right else "found %s, and tls %s" % (sts, tls))
+
+
+def try_address(world, name, accepted, about, *more):
+    """about: the end of tls where it is accepted, else part of the reply."""
+    found = world.command("try", "a@%s.test" % name, *more)
+    where = found.get("tls", "none").endswith(about) if accepted else about in found.get("reply", "")
+    world.check("try " + name, "" if found.get("accepted") == accepted and where else "found %s" % found)
+
+
+def shown(world):
+    """What people are shown, while no engine runs: the policy that it keeps, or that is fetched; and `try` obeys it."""
+    waiver = world.folder + "/waiver.eml"
+    pathlib.Path(waiver).write_bytes(WAIVER)
+    world.redis("HDEL", "hikyaku:{0}:sts", "wild.test")
+    resolve(world, "good", "enforce", "memory", "", "TLS with a certificate for its name, as the MTA-STS policy demands")
+    resolve(world, "wild", "enforce", "host", "", "TLS with a certificate for its name, as the MTA-STS policy demands")
+    resolve(world, "unnamed", "enforce", "memory", "", "passed over: the MTA-STS policy does not name it")
+    resolve(world, "testing", "testing", "memory", "", "TLS if it is offered")
+    resolve(world, "missing", None, None, "expected status 200, found 404", "TLS if it is offered")
+    resolve(world, "broken", None, None, "reading it from mta-sts.broken.test", "TLS if it is offered")
+    resolve(world, "silent", None, None, "_mta-sts.silent.test has no record", "TLS if it is offered")
+    resolve(world, "off", None, None, "the domain is not asked", "TLS if it is offered")
+    try_address(world, "good", True, "pkix")
+    try_address(world, "second", True, "pkix")
+    try_address(world, "plain", False, "does not offer STARTTLS")
+    try_address(world, "selfsigned", False, "self-signed")
+    try_address(world, "garbage", False, "does not offer STARTTLS")
+    try_address(world, "fallback", True, "none")
+    try_address(world, "plain", True, "none", "--send", waiver)
+    try_address(world, "selfsigned", True, "unverified", "--send", waiver)
+    for receivers in world.receivers.values():
+        for receiver in receivers:
+            receiver.commands.clear()
 
 
 def without_policy_hosts(world):
@@ -271,6 +320,7 @@ def run(folder):
         world = World(folder, server.path)
         try:
             first_life(world)
+            shown(world)
             without_policy_hosts(world)
             waived(world)
             with_another_id(world)
