@@ -226,15 +226,17 @@ enum control_fate controls_meet(const struct delivery *delivery, struct slice *b
 
 	if (!set || (!set->pauses && !is_before(&delivery->record, set->accept, set->since_ms)))
 		return FATE_SEND;
-	struct match_facts facts = facts_of(delivery);
+	struct match_facts facts = facts_of(delivery), cancelled = facts;
 
+	/* A pause means the source it would go by, a cancel the one that has tried. */
+	match_know(&cancelled, MATCH_SOURCE, record_source(&delivery->record));
 	for (size_t i = 0; i < set->nentries; i++) {
 		const struct control_entry *entry = &set->entries[i];
 
 		if (entry->kind == CONTROL_PAUSE && fate == FATE_SEND && match_fits(&entry->match, &facts))
 			fate = FATE_WAIT;
 		if (entry->kind == CONTROL_CANCEL && is_before(&delivery->record, entry->accept, entry->since_ms) &&
-		    match_fits(&entry->match, &facts)) {
+		    match_fits(&entry->match, &cancelled)) {
 			*by = slice_of(entry->by);
 			count(delivery->worker->engine->controls, entry->id);
 			return FATE_CANCELLED;

@@ -20,18 +20,21 @@ struct change {
 	const struct outcome *in_doubt; /* an event `uncertain` about it comes first; NULL: none */
 };
 
-/* The extras with the last reply in place of an older one, and the source it must come from again, if it must. */
-static void extras_after(struct outbuf *out, struct slice extras, struct slice reply, struct slice source)
+/* The extras with what the last attempt left in place of what an older one did: the reply, and the source, under the
+ * name that says whether it must come from there again. */
+static void extras_after(struct outbuf *out, struct slice extras, struct slice reply, struct slice source,
+			 struct slice source_name)
 {
 	struct pack_entry entry;
 
 	while (pack_next(&extras, &entry))
-		if (!slice_is(entry.name, SLICE("e")) && !slice_is(entry.name, SLICE("s")))
+		if (!slice_is(entry.name, SLICE("e")) && !slice_is(entry.name, SLICE("s")) &&
+		    !slice_is(entry.name, SLICE("l")))
 			pack_add(out, entry.kind, entry.name, entry.value);
 	if (reply.len)
 		pack_add(out, PACK_TEXT, SLICE("e"), slice_head(reply, LAST_REPLY_MAX));
 	if (source.len)
-		pack_add(out, PACK_TEXT, SLICE("s"), source);
+		pack_add(out, PACK_TEXT, source_name, source);
 }
 
 /* The record as it goes on waiting: one attempt more. */
@@ -47,11 +50,11 @@ static struct slice record_after(struct delivery *delivery, const struct outcome
 			 (int)(outcome->text.len < LAST_REPLY_MAX ? outcome->text.len : LAST_REPLY_MAX),
 			 outcome->text.len ? outcome->text.ptr : "");
 
-	bool same_source = attempt && outcome->verdict.category == CATEGORY_GREYLISTED;
+	bool same_source = outcome->verdict.category == CATEGORY_GREYLISTED;
 
-	extras_after(&extras, next.extras,
-		     (struct slice){reply, (size_t)n < sizeof(reply) ? (size_t)n : sizeof(reply) - 1},
-		     same_source ? attempt->source : SLICE_NONE);
+	extras_after(
+		&extras, next.extras, (struct slice){reply, (size_t)n < sizeof(reply) ? (size_t)n : sizeof(reply) - 1},
+		attempt ? attempt->source : record_source(&delivery->record), same_source ? SLICE("s") : SLICE("l"));
 	next.extras = outbuf_slice(&extras);
 	outbuf_reset(&worker->settled);
 	record_encode(&worker->settled, &next);

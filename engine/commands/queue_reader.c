@@ -136,6 +136,7 @@ static bool tell(struct queue_reader *reader, struct waiting *waiting, struct sl
 	match_know(&facts, MATCH_SITE, waiting->site);
 	match_know(&facts, MATCH_JOB, waiting->record.job);
 	match_know(&facts, MATCH_STATE, slice_of(states[waiting->place]));
+	match_know(&facts, MATCH_SOURCE, record_source(&waiting->record));
 	return (reader->match && !match_fits(reader->match, &facts)) || reader->on(reader->who, waiting);
 }
 

@@ -35,5 +35,7 @@ void waiting_json(struct outbuf *out, const struct waiting *waiting, const struc
 		outbuf_json_number(out, "next", reason->until_ms);
 	if (pack_get(record->extras, SLICE("e")).len)
 		outbuf_json_text(out, "reply", pack_get(record->extras, SLICE("e")));
+	if (record_source(record).len)
+		outbuf_json_text(out, "source", record_source(record));
 	outbuf_json_text(out, "waits_for", reason->text);
 }

@@ -118,9 +118,5 @@ bool control_check(struct slice what, const struct match *match, struct refusal 
 	if (slice_is(what, SLICE("pause")) && match_has(match, MATCH_SOURCE) && (match->keys & ~lanes))
 		return refuse(refusal, "E_MATCH", "source",
 			      "source: a source is paused alone or together with a site, not for some mail only");
-	if (!pauses && match_has(match, MATCH_SOURCE))
-		return refuse(refusal, "E_MATCH", "source",
-			      "source: mail is given a source only when it is sent; say which mail by other keys, or "
-			      "pause the source");
 	return true;
 }

@@ -28,8 +28,9 @@ struct control {
  * so that the answer reaches whoever asked. */
 bool control_read(struct control *control, struct slice entry, const struct slice *fields, size_t nfields,
 		  struct refusal *refusal);
-/* May an order of this word be about this mail? False and the refusal if not: pauses know no states, mail that waits no
- * source. */
+/* May an order of this word be about this mail? False and the refusal if not: pauses know no states, and hold a source
+ * back as a whole. Of mail that waits, a source is that of its last attempt (record_source): a cancel and a retry mean
+ * what it tried and could not bring; what was never tried may come from anywhere yet. */
 bool control_check(struct slice what, const struct match *match, struct refusal *refusal);
 /* "90s", "5m", "2h", "3d": at most a year. */
 bool control_duration(struct slice text, uint64_t *ms);

@@ -91,6 +91,13 @@ bool record_decode(struct slice bytes, struct record *record)
 	return true;
 }
 
+struct slice record_source(const struct record *record)
+{
+	struct slice bound = pack_get(record->extras, SLICE("s"));
+
+	return bound.len ? bound : pack_get(record->extras, SLICE("l"));
+}
+
 void list_name(struct outbuf *out, const struct list_parts *parts)
 {
 	outbuf_add(out, parts->transactional ? SLICE("t:") : SLICE("b:"));

@@ -11,8 +11,8 @@
  *
  * Names used in the pack (each only where it is set): "v" the recipient's variables (a pack itself), "r" its id,
  * "n" its name, "t" its tags (JSON object), "f" its own envelope sender, "h" its own headers (a pack: name, value),
- * "e" last reply, at most 80 bytes, "nb" not_before (ms), "x" it or its job said when it expires, "s" the source it has
- * to come from again, because it was greylisted. */
+ * "e" last reply, at most 80 bytes, "nb" not_before (ms), "x" it or its job said when it expires, "s" the source of its
+ * last attempt, from which it has to come again because it was greylisted, "l" that source where it need not. */
 #pragma once
 
 #include "base/pack.h"
@@ -35,6 +35,8 @@ struct record {
 void record_encode(struct outbuf *out, const struct record *record);
 /* False if these are not the bytes of a record of this version: they come from outside the process. */
 bool record_decode(struct slice bytes, struct record *record);
+/* The source of its last attempt; empty: none was made, or without a source. Borrowed from the bytes. */
+struct slice record_source(const struct record *record);
 /* "t:a.example:acme:nov": class (t transactional, b bulk), domain, tenant, campaign. The name of the ready list of
  * such recipients. A job that names a pool of sources has lists of its own, "t:a.example:acme/fast:nov"; a tenant's
  * name has no slash, and a pool's neither slash nor colon, but a campaign may have anything. */

@@ -266,6 +266,41 @@ def test_back(world):
             stop_program(sink, 10)
 
 
+def test_source(world):
+    """What a source tried and could not bring is retried, and cancelled; what another tried, or nobody yet, stays."""
+    world.stop()
+    with open(world.conf, "a") as file:
+        file.write('source "two" { address = "127.0.0.2" }\npool "one" { source "one" {} }\npool "two" { source "two" {} }\n')
+    world.start()
+    for source in ("one", "two"):
+        world.submit("by-" + source, people(20, "grey.test", ord(source[0]) * 100), pool=source)
+        world.submit("full-" + source, people(20, "full.test", ord(source[0]) * 100), pool=source)
+    until(lambda: all(world.count("%s-%s" % pair, "deferred") == 20 for pair in
+                      (("by", "one"), ("by", "two"), ("full", "one"), ("full", "two"))), 10, "deferred")
+    need(world.order("pause", {"domain": "new.test"})["count"] == 1, "so that it is not tried")
+    world.submit("new", people(5, "new.test"), pool="two")
+    until(lambda: world.count("new", "queued") == 5, 10, "queued")
+    rows = [json.loads(line) for line in world.run("queue", "source=two", "--limit", "99", "--json").stdout.splitlines()]
+    need(len(rows) == 40 and {row["job"] for row in rows} == {"by-two", "full-two"}, rows)
+    need({row["source"] for row in rows} == {"two"}, rows)
+    done = world.run("retry", "source=two", "domain=grey.test", "--yes", "--json")
+    need(json.loads(done.stdout)["count"] == 20, done.stdout, done.stderr)
+    until(lambda: world.count("by-two") == 20, 10, "now taken")
+    need(world.count("by-one", "deferred") == 20, "another source's waits")
+    need(world.order("retry", {"source": "two"})["count"] == 20, "through the stream")
+    until(lambda: world.count("full-two", "deferred") == 20, 10, "tried again, and refused again")
+    world.submit("wait", [{"address": to, "from": to} for to in people(40, "wait.test")], pool="two")
+    until(lambda: world.count("wait") > 0, 10, "the rest of it is in the engine's hands")
+    need(world.order("cancel", {"source": "t?o"})["count"] == 20, "cancelled")
+    need([world.count(job, "cancelled") for job in ("full-two", "full-one", "by-one", "new")] == [20, 0, 0, 0], "only its")
+    until(lambda: world.count("wait") == 40, 10, "what would go by it for the first time goes")
+    need(world.order("resume", {"domain": "new.test"})["count"] == 1, "now it is tried")
+    until(lambda: world.count("new", "deferred") == 5, 10, "and deferred")
+    need(world.order("retry", {"source": "*"})["count"] == 45, "the rest")
+    until(lambda: world.count("new") == 5 and world.count("by-one") == 20, 10, "a cancel means none that comes by it later")
+    need(world.shard.broken() == [], world.shard.broken())
+
+
 def test_expiry(world):
     """Expiry goes on under a pause; under one that holds it, nothing expires, and resumed mail is sent."""
     need(world.run("pause", "domain=gone.test").returncode == 0, "a pause")
@@ -288,7 +323,7 @@ def test_refused(world):
     for words, says in ((("pause",), "at least one KEY=VALUE"), (("cancel", "campain=x", "--yes"), '"campaign"'),
                         (("retry", "state=helt", "--yes"), '"held"'), (("pause", "nov"), "expected KEY=VALUE"),
                         (("pause", "job=x", "--for", "soon"), "expected a duration"),
-                        (("pause", "state=held"), "in any state"), (("cancel", "source=one", "--yes"), "source"),
+                        (("pause", "state=held"), "in any state"),
                         (("pause", "source=one", "job=x"), "source"), (("queue", "jop=x"), '"job"'),
                         (("find", "nobody"), "has no @")):
         run = world.run(*words)
@@ -314,7 +349,10 @@ def test_refused(world):
 
 TESTS = ((test_cancel, {"rate": "500/s"}), (test_pause, {"rate": "700/s"}), (test_lanes, {}),
          (test_retry, {"rules": ["*@grey.test rcpt first 1 451 4.7.1 greylisted, come again"]}), (test_expiry, {}),
-         (test_back, {}), (test_refused, {}))
+         (test_back, {}), (test_refused, {}),
+         (test_source, {"rules": ["*@grey.test rcpt first 1 451 4.7.1 greylisted, come again",
+                                  "*@new.test rcpt first 1 451 4.7.1 greylisted, come again",
+                                  "*@wait.test rcpt delay 100", "*@full.test rcpt 452 4.2.2 mailbox full"]}))
 
 
 def in_a_world(test, more):

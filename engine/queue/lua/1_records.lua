@@ -34,6 +34,11 @@ local function record_extra(record, name)
 	return nil
 end
 
+-- The source of its last attempt (record.h); "" if none was made.
+local function record_source(record)
+	return record_extra(record, 's') or record_extra(record, 'l') or ''
+end
+
 -- "LIST NUL record" as it lies in B:deferred and B:held.
 local function record_split(member)
 	local nul = find(member, '%z')

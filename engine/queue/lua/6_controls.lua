@@ -192,6 +192,7 @@ end
 -- Is it meant, but for what its list says?
 local function is_meant_record(order, keys, record)
 	if order.accept and record.accept > order.accept and record.queued >= order.since then return false end
+	if keys.source and not match.any(keys.source, record_source(record)) then return false end
 	return not keys.job or match.any(keys.job, record.job)
 end
 
@@ -306,6 +307,11 @@ local function step_held(q, order, keys, most)
 	return max(#found[2] / 2, 1), order.cursor == '0'
 end
 
+-- What it says of the mail changes: what is named so later was not meant.
+local function is_of_a_moment(keys)
+	return keys.state or keys.source
+end
+
 -- One piece of the first order that has work: how many records were looked at; and whether it waits for engines.
 local function control_piece(q, id, most, applied, counted)
 	local order = control_get(q, id)
@@ -314,7 +320,7 @@ local function control_piece(q, id, most, applied, counted)
 	if not step then
 		if order and order.what ~= 'unpark' then control_count(q, order, order.count) end
 		call('LPOP', q.B .. ':control:work')
-		if order and order.holds and not control_keys(order).state then
+		if order and order.holds and not is_of_a_moment(control_keys(order)) then
 			control_keep(q, id, order)
 		elseif order and order.what == 'retry' then -- engines have yet to hear that the rest of what it names is over
 			control_keep(q, id, order)
