@@ -1,7 +1,7 @@
 """Scenarios that are played otherwise than Stage plays them."""
-import json, random, signal, time
+import json, random, time
 
-from measure import Sampler, kernel_mb
+from measure import Sampler
 from stage import EVENTS, Stage
 from world import BUILD, HIKYAKU
 
@@ -83,59 +83,6 @@ class Start(Stage):
         return self.result(sampler.finish(), sampler.samples)
 
 
-class Slow(Stage):
-    """Receivers that are silent after RCPT hold what the engine opens of scenario["slow"] connections; a newsletter to others goes beside them. The
-    silent ones have a sink of their own."""
-    DOMAINS, ADDRESSES = 400, range(51, 99)
-
-    def start_silent(self):
-        listen = [a for n in self.ADDRESSES for a in ("--listen", "127.0.0.%d:%d" % (n, self.port))]
-        self.world.start("silent", BUILD + "/bin/sink", *listen, "--rule", "* rcpt delay 3600000", wait_for=len(self.ADDRESSES))
-
-    def hosts(self):
-        first, last = self.ADDRESSES[0], self.ADDRESSES[-1]
-        return ["--rule", "mx.slow*.test a 127.0.0.%%[%d-%d]" % (first, last), "--rule", "slow*.test mx 10 mx.$"] + super().hosts()
-
-    def fill(self):
-        return 0
-
-    def deliver(self):
-        s = self.scenario
-        s["conf"] = "".join('domain "slow%d.test" { connections = %d  reserved-connections = 0  learning = "false" }\n' % (n, s["slow"] // self.DOMAINS)
-                            for n in range(self.DOMAINS))
-        self.start_nameserver()
-        self.start_sink()
-        self.start_silent()
-        redis, sampler = self.start_engine(), Sampler(self.meter)
-        before, kernel = self.meter.memory_mb("engine"), kernel_mb()
-        self.load(10 * s["slow"], "--domain", "slow%lu.test", "--domains", str(self.DOMAINS)).wait()
-        opened = self.all_opened()
-        self.extra.update(slow_connections_allowed=s["slow"], slow_connections=opened,
-                          engine_kb_each=(self.meter.memory_mb("engine") - before) * 1000 / opened,
-                          kernel_kb_each_both_ends=(kernel_mb() - kernel) * 1000 / opened)
-        sampler.start()
-        self.load()
-        self.wait_for(lambda: redis("XLEN", EVENTS) >= s["recipients"], s["limit_s"], "the newsletter was not delivered")
-        used = sampler.finish()
-        self.extra["slow_connections_at_the_end"] = self.silent()
-        return self.result(used, sampler.samples)
-
-    def all_opened(self):
-        """How many there are once three seconds have brought no more."""
-        looks, end = [self.silent()], time.monotonic() + 60
-        while time.monotonic() < end and not (len(looks) > 3 and looks[-1] and looks[-1] == looks[-4]):
-            time.sleep(1)
-            looks.append(self.silent())
-        if not looks[-1]:
-            self.fail("no slow connection was opened")
-        return looks[-1]
-
-    def silent(self):
-        sink = self.world.process("silent")
-        sink.send_signal(signal.SIGUSR1)
-        return json.loads(sink.stdout.readline())["connections"]
-
-
 class Transactional(Stage):
     """Single mails by a Poisson clock beside jobs of 10,000 recipients each that keep every lane busy: each domain takes all
     the connections it may have, and its server thinks about each message before it answers. The mails have bodies of their
@@ -143,12 +90,14 @@ class Transactional(Stage):
     BULK, DOMAINS, RATE, REPLY_MS = 5000000, 20, 100, 50
 
     def __init__(self, scenario):
+        self.clock_name = "tx"
         super().__init__({"bulk": self.BULK, "rate": self.RATE, "reply_ms": self.REPLY_MS, "mail_domains": self.DOMAINS, **scenario})
         self.trips = []
 
     def job(self, number):
+        """Its name begins with clock_name: a scenario may have the clock run several times."""
         to = "t%d@d%d.test" % (number, number * 7 % self.scenario["mail_domains"])
-        return json.dumps({"id": "tx-%d" % number, "from": "shop@bench.test", "to": [to],
+        return json.dumps({"id": "%s-%d" % (self.clock_name, number), "from": "shop@bench.test", "to": [to],
                            "message": {"headers": {"From": "Shop <shop@bench.test>"}, "subject": "Order %d" % number,
                                        "text": "Your order %d is on its way.\n" % number * 20}})
 
@@ -160,7 +109,7 @@ class Transactional(Stage):
             pause = at - time.monotonic()
             if pause > 0:
                 time.sleep(pause)
-            name, asked = "tx-%d" % len(sent), time.monotonic()
+            name, asked = "%s-%d" % (self.clock_name, len(sent)), time.monotonic()
             sent[name] = (at + offset) * 1000
             redis("XADD", "hikyaku:jobs:now", "*", "job", self.job(len(sent) - 1))
             self.trips.append((time.monotonic() - asked) * 1000)

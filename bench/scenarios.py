@@ -66,6 +66,10 @@ TABLE = {
     # engine opens six or seven of the ten it may.
     "slow-receivers": dict(kind="slow", slow=4000, measure=100000, repeats=1,
                            text="10 KB newsletter beside 400 domains, 10 connections each, that are silent after RCPT"),
+    "tls-idle": dict(kind="idle", idle=2000, recipients=20000, repeats=1,
+                     text="10 KB newsletter beside 2,000 connections that are silent in clear and 2,000 under TLS"),
+    "tls-storm": dict(kind="storm", storm=5000, repeats=1, seconds=20,
+                      text="single mails by a Poisson clock, 100 a second, while 5,000 sites stall in the TLS handshake; from the intended submission"),
     "distance-20ms": dict(distance_ms=20, recipients=20000, domains=10, bare_connections=100,
                           text="10 KB newsletter, receivers 20 ms away, 100 connections, behind"),
     "distance-20ms-window8": dict(distance_ms=20, recipients=100000, domains=10, window=8, bare_connections=100,

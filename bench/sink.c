@@ -35,6 +35,7 @@ struct peer {
 	struct timer timer;  /* until held-back replies may go */
 	struct list closing; /* on the list of those to be freed after this turn */
 	bool writing, gone;
+	bool stalled; /* its handshake is never answered */
 };
 
 static struct sink sink = {.name = "sink.test", .pipelining = true, .chunking = true, .size_max = 50000000};
@@ -42,6 +43,7 @@ static struct wheel wheel;
 static struct list gone;
 static int epoll, signals;
 static unsigned delay_all_ms;
+static bool stall_tls;
 static char buffer[READ_MAX];
 
 static uint64_t now_ms(void)
@@ -57,6 +59,8 @@ static void peer_end(struct peer *peer)
 	if (peer->gone)
 		return;
 	peer->gone = true;
+	sink.open--;
+	sink.stalled -= peer->stalled;
 	timer_stop(&wheel, &peer->timer);
 	secure_end(peer->secure);
 	close(peer->fd);
@@ -112,7 +116,9 @@ static void peer_flush(struct peer *peer)
 		peer_end(peer);
 	else if (peer->receiver.protection == RECEIVER_STARTING) {
 		peer->receiver.protection = RECEIVER_SECURE;
-		peer->secure = secure_begin(peer->fd);
+		peer->stalled = stall_tls;
+		sink.stalled += peer->stalled;
+		peer->secure = stall_tls ? NULL : secure_begin(peer->fd);
 	}
 }
 
@@ -159,7 +165,7 @@ static void peer_read(struct peer *peer)
 		peer_end(peer);
 		return;
 	}
-	if (n < 0 || peer->receiver.end != RECEIVER_OPEN)
+	if (n < 0 || peer->receiver.end != RECEIVER_OPEN || peer->stalled)
 		return;
 	receiver_take(&peer->receiver, (struct slice){buffer, (size_t)n}, &peer->out);
 	peer_answer(peer);
@@ -176,6 +182,7 @@ static void take_connections(int listener, unsigned number)
 
 		CHECK(peer != NULL);
 		peer->fd = fd;
+		sink.open++;
 		timer_init(&peer->timer, on_held);
 		list_init(&peer->closing);
 		receiver_init(&peer->receiver, &sink, quotas_find(&sink.quotas, number, from.sin_addr.s_addr),
@@ -241,6 +248,7 @@ static void usage(void)
 	     "  --connections N     421 beyond so many at a time, likewise\n"
 	     "  --ehlo LINE         offer one more\n"
 	     "  --tls CRT KEY       offer STARTTLS with this certificate\n"
+	     "  --stall-tls         offer it, and say nothing once it was begun\n"
 	     "  --no-tickets        and let no session be resumed\n"
 	     "  --name NAME         the host name it says\n"
 	     "  --remember          count tries and copies per address\n"
@@ -272,6 +280,7 @@ enum choice {
 	O_CONNECTIONS,
 	O_EHLO,
 	O_TLS,
+	O_STALL,
 	O_TICKETS,
 	O_NAME,
 	O_REMEMBER,
@@ -299,6 +308,7 @@ static const struct option_row {
 	{"connections", 1, O_CONNECTIONS},
 	{"ehlo", 1, O_EHLO},
 	{"tls", 2, O_TLS},
+	{"stall-tls", 0, O_STALL},
 	{"no-tickets", 0, O_TICKETS},
 	{"name", 1, O_NAME},
 	{"remember", 0, O_REMEMBER},
@@ -337,6 +347,7 @@ static bool set_option(struct options *options, enum choice option, char **value
 		options->certificate = value[0];
 		options->key = value[1];
 		return true;
+	case O_STALL: stall_tls = true; return true;
 	case O_TICKETS: options->no_tickets = true; return true;
 	case O_NAME: sink.name = *value; return true;
 	case O_REMEMBER: sink.remember = true; return true;
@@ -362,9 +373,9 @@ static bool read_options(struct options *options, int argc, char **argv)
 			return false;
 		i += row->values;
 	}
-	sink.starttls = options->certificate;
+	sink.starttls = options->certificate || stall_tls;
 	return options->nlisteners > 0 &&
-	       (!sink.starttls || secure_setup(options->certificate, options->key, !options->no_tickets));
+	       (!options->certificate || secure_setup(options->certificate, options->key, !options->no_tickets));
 }
 
 static void offer(struct options *options)

@@ -27,8 +27,9 @@ struct sink {
 	unsigned recipients_max;
 	struct map memory; /* struct remembered, by address */
 	uint64_t connections, messages, recipients, refused, bytes, breaches;
-	uint64_t turned_away; /* connections */
-	uint64_t now_ms;      /* of this turn: monotonic */
+	uint64_t turned_away;	/* connections */
+	uint64_t open, stalled; /* connections now; of them, in a handshake that is never answered */
+	uint64_t now_ms;	/* of this turn: monotonic */
 };
 
 enum receiver_end { RECEIVER_OPEN, RECEIVER_CLOSE, RECEIVER_MUTE };

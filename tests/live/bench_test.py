@@ -1,7 +1,12 @@
 #!/usr/bin/env python3
 """The bench without its figures: what a profile is made of, and what is said where something is wrong. Milliseconds; nothing
 is measured here."""
+import json
+import os
 import pathlib
+import select
+import signal
+import socket
 import subprocess
 import sys
 import xml.etree.ElementTree
@@ -64,6 +69,32 @@ def test_missing_perf_is_told():
         done = subprocess.run([sys.executable, "-B", "-c", code], env={"PATH": folder}, capture_output=True, text=True)
         need("linux-perf" in done.stdout, done.stdout, done.stderr)
     in_folder("perf", check)
+
+
+def test_stalled_handshakes():
+    """The sink takes STARTTLS, says nothing to what comes then, and counts who waits."""
+    sink = subprocess.Popen([os.environ.get("BUILD", "build") + "/bin/sink", "--listen", "127.0.0.1:0", "--stall-tls"],
+                            stdout=subprocess.PIPE, text=True)
+    try:
+        port = int(sink.stdout.readline().rsplit(":", 1)[1])
+        with socket.create_connection(("127.0.0.1", port), 5) as client:
+            lines = client.makefile("r", newline="\r\n")
+            need(lines.readline().startswith("220 "))
+            client.sendall(b"EHLO a.test\r\n")
+            offered = [lines.readline()]
+            while offered[-1][3] == "-":
+                offered.append(lines.readline())
+            need("250-STARTTLS\r\n" in offered, offered)
+            client.sendall(b"STARTTLS\r\n")
+            need(lines.readline().startswith("220 "))
+            client.sendall(b"\x16\x03\x01\x00\x05QUIT\r\n")
+            need(not select.select([client], [], [], 0.05)[0], "it answered")
+            sink.send_signal(signal.SIGUSR1)
+            counts = json.loads(sink.stdout.readline())
+            need(counts["open"] == counts["stalled"] == 1 and counts["breaches"] == 0, counts)
+    finally:
+        sink.terminate()
+        sink.wait(5)
 
 
 if __name__ == "__main__":

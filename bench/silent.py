@@ -1,0 +1,144 @@
+"""Scenarios with receivers that say nothing any more: what a connection that is merely held costs, and what others suffer."""
+import json, signal, time
+
+from kinds import Transactional
+from measure import Sampler, kernel_mb
+from stage import EVENTS, Stage
+from world import BUILD
+
+NEVER_MS = 3600000
+
+
+class Silent(Stage):
+    """Has sinks of its own for the silent: one a group, each at addresses and for domains of its own."""
+    GROUPS = {"slow": range(51, 75), "other": range(75, 99)}
+
+    def start_silent(self, group, *options):
+        listen = [a for n in self.GROUPS[group] for a in ("--listen", "127.0.0.%d:%d" % (n, self.port))]
+        self.world.start(group, BUILD + "/bin/sink", *listen, *options, wait_for=len(self.GROUPS[group]))
+
+    def hosts(self):
+        return [rule for name, at in self.GROUPS.items() for rule in (
+            "--rule", "mx.%s*.test a 127.0.0.%%[%d-%d]" % (name, at[0], at[-1]), "--rule", "%s*.test mx 10 mx.$" % name)] + super().hosts()
+
+    def submit_silent(self, group, recipients, domains):
+        """Jobs of a few, so that intake takes others' between them."""
+        return self.load(recipients, "--domain", group + "%lu.test", "--domains", str(domains), "--per-job", "1000")
+
+    def held(self, group, what="open"):
+        """How many connections there are now."""
+        sink = self.world.process(group)
+        sink.send_signal(signal.SIGUSR1)
+        return json.loads(sink.stdout.readline())[what]
+
+    def all_held(self, group, wanted):
+        """How many there are once all are there or three seconds have brought no more."""
+        looks, end = [self.held(group)], time.monotonic() + 120
+        while time.monotonic() < end and looks[-1] < wanted and not (len(looks) > 3 and looks[-1] and looks[-1] == looks[-4]):
+            time.sleep(1)
+            looks.append(self.held(group))
+        if not looks[-1]:
+            self.fail("no silent connection was opened")
+        return looks[-1]
+
+    def fill(self):
+        return 0
+
+    def costs(self):
+        """Megabytes of the engine and of the kernel, both ends of all connections, now."""
+        return self.meter.memory_mb("engine"), kernel_mb()
+
+    def deliver_beside(self, redis):
+        """The newsletter to those that do speak."""
+        s, sampler, before = self.scenario, Sampler(self.meter), redis("XLEN", EVENTS)
+        sampler.start()
+        self.load()
+        self.wait_for(lambda: redis("XLEN", EVENTS) >= before + s["recipients"], s["limit_s"], "the newsletter was not delivered")
+        return sampler.finish(), sampler.samples
+
+
+class Slow(Silent):
+    """Receivers that are silent after RCPT hold scenario["slow"] connections; a newsletter to others goes beside them."""
+    DOMAINS = 400
+
+    def deliver(self):
+        s = self.scenario
+        s["conf"] = "".join('domain "slow%d.test" { connections = %d  reserved-connections = 0  learning = "false"  timeout-rcpt = "1h" }\n'
+                            % (n, s["slow"] // self.DOMAINS) for n in range(self.DOMAINS))
+        self.start_nameserver()
+        self.start_sink()
+        self.start_silent("slow", "--rule", "* rcpt delay %d" % NEVER_MS)
+        redis = self.start_engine()
+        engine, kernel = self.costs()
+        self.submit_silent("slow", s["slow"] * 3, self.DOMAINS).wait()
+        held = self.all_held("slow", s["slow"])
+        engine_now, kernel_now = self.costs()
+        self.extra.update(slow_connections_allowed=s["slow"], slow_connections=held, engine_kb_each=(engine_now - engine) * 1000 / held,
+                          kernel_kb_each_both_ends=(kernel_now - kernel) * 1000 / held)
+        used, samples = self.deliver_beside(redis)
+        self.extra["slow_connections_at_the_end"] = self.held("slow")
+        return self.result(used, samples)
+
+
+class Idle(Silent):
+    """Connections on which nothing happens, scenario["idle"] in clear and then as many under TLS, their handshakes done: what
+    TLS costs the engine each. Each is at a site of its own and waits for the reply to MAIL."""
+
+    def deliver(self):
+        count = self.scenario["idle"]
+        self.start_nameserver()
+        self.start_sink()
+        self.start_silent("slow", "--rule", "* mail delay %d" % NEVER_MS)
+        self.start_silent("other", "--rule", "* mail delay %d" % NEVER_MS, *self.certificate())
+        redis, each = self.start_engine(), {}
+        for group in self.GROUPS:
+            engine, kernel = self.costs()
+            self.submit_silent(group, count, count).wait()
+            held = self.all_held(group, count)
+            self.wait_for(lambda: group == "slow" or self.held(group, "handshakes") >= held, 60, "not every handshake came to its end")
+            engine_now, kernel_now = self.costs()
+            each[group] = (engine_now - engine) * 1000 / held, (kernel_now - kernel) * 1000 / held
+        self.extra.update(connections_each_way=held, engine_kb_each_clear=each["slow"][0], engine_kb_each_tls=each["other"][0],
+                          tls_kb_each=each["other"][0] - each["slow"][0], kernel_kb_each_both_ends=each["other"][1])
+        used, samples = self.deliver_beside(redis)
+        return self.result(used, samples)
+
+
+class Storm(Silent, Transactional):
+    """Single mails by the clock, first alone, then while handshakes begin at scenario["storm"] sites, which stall in the midst
+    of theirs. The clock runs from before the first of them."""
+
+    def __init__(self, scenario):
+        super().__init__({"reply_ms": 0, **scenario})
+
+    def phase(self, redis):
+        entries = redis("XREVRANGE", EVENTS, "+", "-", "COUNT", 1)
+        sent = self.clock(redis)
+        found, _ = self.finished(redis, sent, "(" + entries[0][0].decode() if entries else "-")
+        return sent, self.figures(sent, found)
+
+    def deliver(self):
+        count = self.scenario["storm"]
+        self.start_nameserver()
+        self.start_sink()
+        self.start_silent("slow", "--stall-tls")
+        redis, sampler = self.start_engine(), Sampler(self.meter)
+        self.clock_name = "calm"
+        sent, calm = self.phase(redis)
+        sampler.start()
+        start, engine = time.monotonic(), self.meter.memory_mb("engine")
+        loader = self.submit_silent("slow", count, count)
+        self.clock_name = "storm"
+        more, storm = self.phase(redis)
+        took = time.monotonic() - start
+        stalled = self.held("slow", "stalled")
+        used = sampler.finish()
+        if loader.wait():
+            self.fail("submitting did not work")
+        at = lambda times, share: times["all"][min(len(times["all"]) - 1, int(len(times["all"]) * share))]
+        self.extra.update(stalled_handshakes=stalled, calm_p99_ms=at(calm, 0.99), storm_p99_ms=at(storm, 0.99), calm_worst_ms=at(calm, 1),
+                          storm_worst_ms=at(storm, 1), samples=len(sent) + len(more),
+                          engine_kb_each=(self.meter.memory_mb("engine") - engine) * 1000 / max(stalled, 1))
+        latency = [[share, at(storm, share)] for share in (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1)]
+        return dict(seconds=took, delivered=len(more), used=used, samples=sampler.samples, bare=None, extra=self.extra,
+                    events=dict(seconds=[], latency=latency, dialogue=[]), figures=storm)
