@@ -4,6 +4,7 @@
 
 #include "delivery.h"
 #include "policies.h"
+#include "routing.h"
 #include "site_key.h"
 #include "sts_ask.h"
 
@@ -13,10 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FORGET_MS = 10 * 60 * 1000 };
+enum { FORGET_MS = 10 * 60 * 1000, UNUSED_AT_ONCE = 4096 };
 
 /* Where a domain's grant stands. NOWHERE: nobody may lease its mail. GRANTED: one worker may. RELEASING: it was asked
- * to stop and has not said that it has. */
+ * to stop, or whether it has anything of it, and has not said. */
 enum grant { GRANT_NOWHERE, GRANT_GIVEN, GRANT_RELEASING };
 
 struct home {
@@ -34,6 +35,7 @@ struct home {
 	struct routes *routes; /* counted; NULL: not known */
 	struct list waiting;   /* struct waiting: lists to offer once it is granted */
 	uint64_t used_ms;
+	bool is_unused; /* no mail for long: forgotten when its owner has nothing of it either */
 };
 
 struct waiting {
@@ -41,7 +43,15 @@ struct waiting {
 	struct slice list; /* of the same memory */
 };
 
-enum letter_kind { LETTER_GRANT, LETTER_RENEW, LETTER_RELEASE, LETTER_WAITS, LETTER_RELEASED };
+enum letter_kind {
+	LETTER_GRANT,
+	LETTER_RENEW,
+	LETTER_RELEASE,
+	LETTER_WAITS,
+	LETTER_RELEASED,
+	LETTER_UNUSED,
+	LETTER_USED
+};
 
 struct letter {
 	struct message_to_ring message;
@@ -99,19 +109,16 @@ static void release(struct worker *worker, struct worker *home, struct slice nam
 		letter_send(worker, home->number, LETTER_RELEASED, name, SLICE_NONE, NULL);
 }
 
-static void home_waits(struct worker *worker, struct slice domain, struct slice list);
-
-/* Whether they lead where the configuration of now has it go: its home may have asked by an older one. To a relay it
- * matters, since whoever is there hears our password. */
-static bool routes_fit(const struct config *config, struct slice domain, const struct routes *routes)
+/* Its home has heard nothing of it for long. Mail may wait here that long for a receiver. */
+static void answer_unused(struct worker *worker, struct worker *home, struct slice name)
 {
-	const struct config_relay *relay = config_relay_of(config, domain);
+	bool used = scheduler_domain(worker->scheduler, name) != NULL;
 
-	if (!relay)
-		return slice_is(routes->domain, domain);
-	return slice_is(routes->domain, relay->host_name) &&
-	       (routes->nroutes == 0 || address_port(&routes->route[0].address) == relay->port);
+	letter_send(worker, home->number, used ? LETTER_USED : LETTER_RELEASED, name, SLICE_NONE, NULL);
 }
+
+static void home_waits(struct worker *worker, struct slice domain, struct slice list);
+static void home_used(struct worker *worker, struct slice domain);
 
 static void letter_open(struct letter *letter)
 {
@@ -119,7 +126,7 @@ static void letter_open(struct letter *letter)
 
 	switch (letter->kind) {
 	case LETTER_GRANT:
-		if (!routes_fit(worker->config, letter->domain, letter->routes)) {
+		if (!routing_fits(worker->config, letter->domain, letter->routes)) {
 			routes_free(letter->routes);
 			home_renew(worker, letter->domain);
 		} else if (letter->list.len || scheduler_domain(worker->scheduler, letter->domain)) {
@@ -134,6 +141,8 @@ static void letter_open(struct letter *letter)
 	case LETTER_RELEASE: release(worker, letter->from, letter->domain); break;
 	case LETTER_WAITS: home_waits(worker, letter->domain, letter->list); break;
 	case LETTER_RELEASED: home_released(worker, letter->domain); break;
+	case LETTER_UNUSED: answer_unused(worker, letter->from, letter->domain); break;
+	case LETTER_USED: home_used(worker, letter->domain); break;
 	}
 	sts_policy_free(letter->policy);
 	free(letter);
@@ -229,16 +238,6 @@ static void on_policy(struct sts_ask *ask, struct sts_policy *policy)
 	home_settle(home);
 }
 
-bool home_asks_policy(const struct config *config, struct slice domain, const struct routes *routes)
-{
-	if (routes->fixed || routes->result != ROUTES_FOUND)
-		return false;
-	const struct config_site *site = site_key_configured(config, domain, routes);
-	struct limits limits = config_limits(config, domain, site ? site->name : SLICE_NONE, SLICE_NONE, NULL);
-
-	return limits.sts != 0 && limits.tls != TLS_NONE; /* a relay's has none */
-}
-
 static void home_answered(struct home *home, struct routes *routes)
 {
 	if (home->routes)
@@ -246,7 +245,7 @@ static void home_answered(struct home *home, struct routes *routes)
 	home->routes = routes;
 	stat_add(home->worker->stats, STAT_RESOLVED, 1);
 	home->policy_ask.answered = on_policy;
-	if (home->worker->engine->sts && home_asks_policy(home->worker->config, home->name, routes))
+	if (home->worker->engine->sts && routing_asks_policy(home->worker->config, home->name, routes))
 		sts_ask(home->worker, &home->policy_ask, home->name);
 	else
 		on_policy(&home->policy_ask, NULL);
@@ -266,7 +265,7 @@ static void home_ask(struct home *home)
 		return;
 	home->asking = true;
 	home->is_outdated = false;
-	fixed = home_fixed_routes(home->worker->config, home->name);
+	fixed = routing_fixed(home->worker->config, home->name);
 	if (fixed) {
 		home_answered(home, fixed);
 		return;
@@ -310,6 +309,13 @@ static void home_waits(struct worker *worker, struct slice domain, struct slice 
 		home_keep(home, list);
 }
 
+/* Mail comes, or is told to be there yet. */
+static void touch(struct home *home)
+{
+	home->used_ms = worker_now_ms(home->worker);
+	home->is_unused = false;
+}
+
 void home_changed(struct worker *worker, struct slice list)
 {
 	struct list_parts parts;
@@ -320,7 +326,7 @@ void home_changed(struct worker *worker, struct slice list)
 	home = home_find(worker, parts.domain);
 	if (!home)
 		home = home_make(worker, parts.domain);
-	home->used_ms = worker_now_ms(worker);
+	touch(home);
 	home_keep(home, list);
 	if (!home->routes || home->is_outdated || home->routes->expires_ms <= worker_now_ms(worker))
 		home_ask(home);
@@ -339,24 +345,8 @@ void home_renew(struct worker *worker, struct slice domain)
 	home = home_find(worker, domain);
 	if (!home)
 		home = home_make(worker, domain);
-	home->used_ms = worker_now_ms(worker);
+	touch(home);
 	home_ask(home);
-}
-
-void home_released(struct worker *worker, struct slice domain)
-{
-	struct home *home;
-
-	if (worker_of(worker, domain) != worker->number) {
-		letter_send(worker, worker_of(worker, domain), LETTER_RELEASED, domain, SLICE_NONE, NULL);
-		return;
-	}
-	home = home_find(worker, domain);
-	if (!home || home->grant != GRANT_RELEASING)
-		return;
-	home->grant = GRANT_NOWHERE;
-	home->other_site = 0;
-	home_settle(home);
 }
 
 static void home_free(struct home *home)
@@ -374,21 +364,57 @@ static void home_free(struct home *home)
 	free(home);
 }
 
+void home_released(struct worker *worker, struct slice domain)
+{
+	struct home *home;
+
+	if (worker_of(worker, domain) != worker->number) {
+		letter_send(worker, worker_of(worker, domain), LETTER_RELEASED, domain, SLICE_NONE, NULL);
+		return;
+	}
+	home = home_find(worker, domain);
+	if (!home || home->grant != GRANT_RELEASING)
+		return;
+	home->grant = GRANT_NOWHERE;
+	home->other_site = 0;
+	if (home->is_unused && !home->asking)
+		home_free(home);
+	else
+		home_settle(home);
+}
+
+/* What was learned since the question is told, too. */
+static void home_used(struct worker *worker, struct slice domain)
+{
+	struct home *home = home_find(worker, domain);
+
+	if (!home || home->grant != GRANT_RELEASING)
+		return;
+	home->grant = GRANT_GIVEN;
+	touch(home);
+	home_settle(home);
+}
+
 void homes_reload(struct worker *worker)
 {
 	MAP_EACH (node, &worker->homes)
 		MAP_OWNER(node, struct home, node)->is_outdated = true;
 }
 
+/* The owner is asked first, even if it is this worker: a second grant would not wait for what it has of the domain. */
 void homes_age(struct worker *worker, uint64_t now_ms)
 {
+	unsigned asked = 0;
+
 	MAP_EACH (node, &worker->homes) {
 		struct home *home = MAP_OWNER(node, struct home, node);
 
-		/* One whose owner may still have mail of it stays: a second grant to another worker would not wait. */
-		if (!home->asking && home->grant == GRANT_GIVEN && home->owner == worker->number &&
-		    now_ms - home->used_ms > FORGET_MS && !scheduler_domain(worker->scheduler, home->name))
-			home_free(home);
+		if (home->asking || home->grant != GRANT_GIVEN || now_ms < home->used_ms + FORGET_MS ||
+		    asked++ >= UNUSED_AT_ONCE)
+			continue;
+		home->is_unused = true;
+		home->grant = GRANT_RELEASING;
+		letter_send(worker, home->owner, LETTER_UNUSED, home->name, SLICE_NONE, NULL);
 	}
 }
 
@@ -397,17 +423,4 @@ void homes_free(struct worker *worker)
 	MAP_EACH (node, &worker->homes)
 		home_free(MAP_OWNER(node, struct home, node));
 	map_free(&worker->homes);
-}
-
-struct routes *home_fixed_routes(const struct config *config, struct slice domain)
-{
-	const struct config_relay *relay = config_relay_of(config, domain);
-	const struct config_domain *section;
-
-	if (config->divert == DIVERT_ADDRESS)
-		return routes_fixed(domain, &config->divert_to, 1);
-	if (relay && relay->address.len)
-		return routes_fixed(relay->host_name, &relay->address, 1);
-	section = config_route(config, domain);
-	return section && section->nroutes ? routes_fixed(domain, section->routes, section->nroutes) : NULL;
 }

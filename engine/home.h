@@ -5,6 +5,8 @@
  *     o: leases and sends; when the routes have aged → renew to h
  *     h: the site has changed twice in a row → release to o; o says which lists may have mail, finishes what it has →
  *        released to h; h grants anew, those lists with it
+ *     h: no mail of the domain for ten minutes → unused to o; o has nothing of it → released to h, which forgets it; o
+ * has some yet → used to h
  *
  * Between two workers each arrow is one message by the kernel's MSG_RING; within one, a call. Mail never crosses. */
 #pragma once
@@ -19,13 +21,7 @@ void home_renew(struct worker *worker, struct slice domain);
 void home_released(struct worker *worker, struct slice domain);
 /* The worker has another configuration: what is known is asked for again, with the next mail. */
 void homes_reload(struct worker *worker);
-/* Forgets domains that have had no mail for long. */
+/* Forgets domains that have had no mail for long, as soon as their owners say that they have none left. For once a
+ * minute: a few thousand are asked about. */
 void homes_age(struct worker *worker, uint64_t now_ms);
 void homes_free(struct worker *worker);
-
-/* Routes as the configuration has them (route, divert, a relay that is an address), or NULL: ask the DNS. The caller
- * gets one count. */
-struct routes *home_fixed_routes(const struct config *config, struct slice domain);
-/* Whether the domain is asked for an MTA-STS policy: routes of the configuration have none, who wants no TLS wants
- * none, and `sts = false` says so. */
-bool home_asks_policy(const struct config *config, struct slice domain, const struct routes *routes);

@@ -2,7 +2,7 @@
 #include "route_finder.h"
 
 #include "console.h"
-#include "home.h"
+#include "routing.h"
 
 #include "base/list.h"
 
@@ -38,7 +38,7 @@ static void on_routes(struct dns_ask *ask, struct routes *routes)
 struct routes *route_finder_ask(struct route_finder *finder, struct slice domain)
 {
 	unsigned long long end = console_now_ms() + PATIENCE_MS;
-	struct routes *fixed = home_fixed_routes(finder->config, domain);
+	struct routes *fixed = routing_fixed(finder->config, domain);
 	const struct config_relay *relay = config_relay_of(finder->config, domain);
 
 	if (fixed)

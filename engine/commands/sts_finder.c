@@ -4,8 +4,8 @@
 
 #include "client.h"
 #include "console.h"
-#include "home.h"
 #include "https.h"
+#include "routing.h"
 #include "sts.h"
 
 #include "dns/inquiry.h"
@@ -169,7 +169,7 @@ void sts_find(struct sts_found *found, struct route_finder *finder, struct slice
 	char id[STS_ID_MAX + 1];
 
 	*found = (struct sts_found){.kept = true};
-	if (!home_asks_policy(finder->config, domain, routes)) {
+	if (!routing_asks_policy(finder->config, domain, routes)) {
 		add_why(found, "the domain is not asked: %s",
 			routes->result != ROUTES_FOUND ? "it has no route"
 						       : "the configuration says so (route, relay, tls or sts)");

@@ -212,6 +212,49 @@ static void another_configuration_is_asked_before_the_next_grant(void **state)
 	assert_int_equal(route_of(world, 1), 0);
 }
 
+/* Mail that waits for its receiver is told of once; its home must not grant it to another meanwhile. */
+static void it_is_forgotten_when_its_owner_has_none_of_it(void **state)
+{
+	struct world *world = *state;
+	struct worker *home = &world->workers[0];
+	uint64_t later_ms = worker_now_ms(home) + 11 * 60000;
+
+	for (unsigned owner = 0; owner < WORKERS; owner++) {
+		struct scheduler *scheduler = world->workers[owner].scheduler;
+
+		lead_to(world, owner);
+		changed(world);
+		homes_age(home, worker_now_ms(home));
+		homes_age(home, later_ms);
+		turn(world);
+		assert_int_equal(home->homes.count, 1);
+		assert_true(has_list(world, owner));
+		scheduler_release(scheduler, scheduler_domain(scheduler, domain_of(world)));
+		homes_age(home, worker_now_ms(home) + 60000);
+		turn(world);
+		assert_int_equal(home->homes.count, 1);
+		homes_age(home, worker_now_ms(home) + 11 * 60000);
+		turn(world);
+		assert_int_equal(home->homes.count, 0);
+	}
+}
+
+/* A letter with mail is on its way while the home asks. */
+static void mail_that_comes_with_the_question_is_granted(void **state)
+{
+	struct world *world = *state;
+	struct worker *home = &world->workers[0];
+	struct scheduler *owner = world->workers[1].scheduler;
+
+	lead_to(world, 1);
+	changed(world);
+	scheduler_release(owner, scheduler_domain(owner, domain_of(world)));
+	homes_age(home, worker_now_ms(home) + 11 * 60000);
+	changed(world);
+	assert_int_equal(home->homes.count, 1);
+	assert_true(has_list(world, 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -219,6 +262,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(it_moves_when_two_answers_in_a_row_lead_elsewhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_does_not_flutter, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_is_granted_anew_when_nothing_of_it_is_left, setup, teardown),
+		cmocka_unit_test_setup_teardown(it_is_forgotten_when_its_owner_has_none_of_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(mail_that_comes_with_the_question_is_granted, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_configuration_is_asked_before_the_next_grant, setup, teardown),
 	};
 
