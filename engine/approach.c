@@ -31,6 +31,7 @@ void approach_failed(struct conn *conn, enum category category, const char *enha
 		.text = slice_of(conn->failure_text),
 	};
 	memcpy(conn->failure.enhanced, enhanced, strlen(enhanced) + 1);
+	conn->failure_tls[0] = '\0';
 	if (conn->exchanger->open == 0) /* else it is alive, and has enough of us */
 		host_failed(conn->host, worker_now_ms(conn->worker));
 }
@@ -57,6 +58,7 @@ void approach_refused(struct conn *conn)
 	conn->failure.attempted = true;
 	if (conn->failure.verdict.action == ACTION_DELIVERED || conn->failure.verdict.action == ACTION_NEVER)
 		conn->failure.verdict.action = ACTION_ELSEWHERE;
+	protection_describe(channel_peer(&conn->channel), conn->failure_tls);
 	if (session_end(&conn->session) == SESSION_INSECURE)
 		requirement_note_insecure(conn);
 	conn->once_more = session_found_window_broken(&conn->session) || protection_falls_back(conn);

@@ -8,6 +8,7 @@
 
 #include "channel.h"
 #include "delivery.h"
+#include "event.h"
 #include "host.h"
 
 enum { CONN_ADDRESSES_MAX = 5, CONN_SESSIONS_MAX = 2, CONN_IDLE_MS = 2000, CONN_PATIENCE_MS = 10000 };
@@ -49,7 +50,8 @@ struct conn {
 	char probe[320];	/* the address a window is probed with */
 	struct outcome failure; /* why the last route did not work */
 	char failure_text[256];
-	uint64_t own_fault_ms; /* the lane rests so long for a reason of ours; 0: a moment */
+	char failure_tls[PROTECTION_TEXT_MAX]; /* what it had; empty: there was no session */
+	uint64_t own_fault_ms;		       /* the lane rests so long for a reason of ours; 0: a moment */
 };
 
 /* Opens one for a lane, to this exchanger or, if that will not have us, to another; reports to the scheduler what comes

@@ -347,6 +347,7 @@ void delivery_unreachable(struct lane *lane, const struct outcome *outcome, cons
 		return;
 	delivery = delivery_of(link);
 	attempt.sender = delivery->mailing->sender;
+	memcpy(attempt.tls, conn->failure_tls, sizeof(attempt.tls));
 	if (requirement_is_lost(conn, delivery)) {
 		lost = requirement_refusal(conn, delivery, why);
 		outcome = &lost;

@@ -7,6 +7,7 @@
 #include "axes.h"
 #include "config.h"
 #include "learned.h"
+#include "trusted.h"
 #include "warm_ups.h"
 
 #include "base/stat.h"
@@ -25,6 +26,7 @@ struct engine {
 	struct axes axes;
 	struct warm_ups warm_ups;
 	struct learned learned;
+	struct trusted trusted; /* read at the start */
 	struct keeper *keeper;
 	struct controls *controls;   /* NULL: nobody controls (tests/sim) */
 	struct directory *directory; /* NULL: nobody asks for it */

@@ -142,7 +142,7 @@ void event_write(struct outbuf *out, const struct delivery *delivery, const stru
 	outbuf_json_number(out, "queued", record->queued_ms);
 	put_number(out, "first_attempt", record->first_attempt_ms);
 	if (attempt && attempt->connected) {
-		outbuf_json_text(out, "tls", attempt->tls[0] ? slice_of(attempt->tls) : SLICE("none"));
+		put_text(out, "tls", slice_of(attempt->tls));
 		outbuf_json_number(out, "took_ms", attempt->took_ms);
 	}
 	if (delivery->mailing->require_tls)

@@ -12,7 +12,7 @@ struct attempt {
 	uint64_t took_ms, size, connection;
 	unsigned nth;		       /* message on its connection, from 1 */
 	bool connected;		       /* the fields of the connection mean something */
-	char tls[PROTECTION_TEXT_MAX]; /* version, cipher, and by what the peer was verified; empty: none */
+	char tls[PROTECTION_TEXT_MAX]; /* version, cipher, and by what the peer was verified; empty: no session */
 };
 
 /* The beginning of any event of this worker: "v", "event" and "time"; its end is up to the caller. */

@@ -113,6 +113,7 @@ bool policies_pass_on(struct conn *conn)
 
 	memcpy(conn->failure_text, text.ptr, text.len);
 	conn->failure_text[text.len] = '\0';
+	protection_describe(channel_peer(&conn->channel), conn->failure_tls);
 	conn->failure = (struct outcome){
 		.verdict = {ACTION_ELSEWHERE, SCOPE_SITE, CATEGORY_TLS, .rule = "sts"},
 		.stage = STAGE_STARTTLS,

@@ -231,11 +231,24 @@ static void tell_distrust(const struct conn *conn)
 	outbuf_free(&text);
 }
 
+static const enum stat refusals[] = {
+	[TLS_RESULT_HOST] = STAT_TLS_HOST_MISMATCH,	[TLS_RESULT_EXPIRED] = STAT_TLS_EXPIRED,
+	[TLS_RESULT_UNTRUSTED] = STAT_TLS_UNTRUSTED,	[TLS_RESULT_TLSA] = STAT_TLS_TLSA_INVALID,
+	[TLS_RESULT_HANDSHAKE] = STAT_TLS_NO_HANDSHAKE,
+};
+
 static void note_trust(const struct conn *conn)
 {
-	if (trust_note(&target_of(conn->lane->site)->trust, protection_of(conn) >= PROTECTION_VERIFIED,
-		       worker_now_ms(conn->worker)))
+	struct worker *worker = conn->worker;
+	struct trust *trust = &target_of(conn->lane->site)->trust;
+	const struct tls_peer *peer = channel_peer(&conn->channel);
+
+	if (peer && peer->result != TLS_RESULT_FINE)
+		stat_add(worker->stats, refusals[peer->result], 1);
+	if (trust_note(trust, protection_of(conn) >= PROTECTION_VERIFIED, worker_now_ms(worker)))
 		tell_distrust(conn);
+	else if (trust_is_established(trust))
+		trusted_note(queue_notes(worker->queue), conn->lane->site->name, worker_wall_ms(worker));
 }
 
 void protection_count(const struct conn *conn)

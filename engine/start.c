@@ -146,7 +146,8 @@ bool start_memory(struct start *start)
 	struct redisContext *redis = redis_sync_open(&start->engine.redis, REDIS_MS, why);
 	struct slice prefix = start->engine.config->redis.prefix;
 	bool ok = redis && warm_ups_read(&start->engine.warm_ups, redis, prefix) &&
-		  learned_read(&start->engine.learned, redis, prefix, wall_ms());
+		  learned_read(&start->engine.learned, redis, prefix, wall_ms()) &&
+		  trusted_read(&start->engine.trusted, redis, prefix, wall_ms());
 
 	start->engine.sts = ok ? sts_start() : NULL;
 	ok = ok && start->engine.sts && sts_read(start->engine.sts, redis, prefix);
@@ -205,6 +206,7 @@ void start_undo(struct start *start)
 	axes_free(&start->engine.axes);
 	warm_ups_free(&start->engine.warm_ups);
 	learned_free(&start->engine.learned);
+	trusted_free(&start->engine.trusted);
 	sts_free(start->engine.sts);
 	outbuf_free(&start->begun);
 }

@@ -162,6 +162,16 @@ static unsigned exchangers_of(const struct routes *routes, struct exchanger_spec
 	return routes->nroutes;
 }
 
+static struct target *target_new(const struct worker *worker, struct slice site)
+{
+	struct target *target = calloc(1, sizeof(*target));
+
+	CHECK(target != NULL);
+	if (trusted_has(&worker->engine->trusted, site))
+		trust_recall(&target->trust);
+	return target;
+}
+
 struct site *target_site(struct worker *worker, struct slice domain, struct routes *routes)
 {
 	const struct config_site *configured = site_key_configured(worker->config, domain, routes);
@@ -177,8 +187,7 @@ struct site *target_site(struct worker *worker, struct slice domain, struct rout
 
 	plan.name = slice_head(outbuf_slice(&key), name_len);
 	site = site_keyed(worker, outbuf_slice(&key));
-	plan.target = site ? site->target : calloc(1, sizeof(*plan.target));
-	CHECK(plan.target != NULL);
+	plan.target = site ? site->target : target_new(worker, plan.name);
 	plan_lanes(&plan, site);
 	struct site_spec spec = {
 		.name = plan.name,

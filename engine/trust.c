@@ -2,6 +2,16 @@
  * and of several rows, as when a receiver has some hosts with good certificates, one an hour. */
 #include "trust.h"
 
+void trust_recall(struct trust *trust)
+{
+	trust->before = TRUST_MANY;
+}
+
+bool trust_is_established(const struct trust *trust)
+{
+	return trust->failed == 0 && trust->verified == TRUST_MANY;
+}
+
 bool trust_note(struct trust *trust, bool verified, uint64_t now_ms)
 {
 	if (now_ms - trust->hour_ms >= TRUST_HOUR_MS) {

@@ -20,5 +20,9 @@ struct trust {
 	uint64_t told_ms;
 };
 
+/* In an earlier run this many were verified: as if it were in the hour before. */
+void trust_recall(struct trust *trust);
+/* The latest connection makes it a large receiver, in the hour at hand: once an hour. Ask after trust_note. */
+bool trust_is_established(const struct trust *trust);
 /* One more connection. True: now is the time to tell somebody. */
 bool trust_note(struct trust *trust, bool verified, uint64_t now_ms);

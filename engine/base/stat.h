@@ -27,7 +27,12 @@
 	X(TLS_ENCRYPTED, "tls_encrypted", "connections under TLS with a certificate nobody vouches for") \
 	X(TLS_VERIFIED, "tls_verified", "connections under TLS with a certificate of the trust store")   \
 	X(TLS_DANE, "tls_dane", "connections under TLS with a certificate of TLSA records")              \
-	X(TLS_FAILED, "tls_failed", "connections whose STARTTLS or handshake failed")
+	X(TLS_FAILED, "tls_failed", "connections whose STARTTLS or handshake failed")                    \
+	X(TLS_HOST_MISMATCH, "tls_host_mismatch", "certificates for another name")                       \
+	X(TLS_EXPIRED, "tls_expired", "certificates that are over")                                      \
+	X(TLS_UNTRUSTED, "tls_untrusted", "certificates of an authority that is not trusted")            \
+	X(TLS_TLSA_INVALID, "tls_tlsa_invalid", "certificates that no TLSA record describes")            \
+	X(TLS_NO_HANDSHAKE, "tls_no_handshake", "handshakes that failed otherwise")
 
 enum stat {
 #define X(name, text, meaning) STAT_##name,

@@ -210,6 +210,32 @@ static void print_lanes(const struct report *report, struct outbuf *out)
 	free(lines);
 }
 
+/* Connections since the start: what they had, and what was wrong with those that had less. */
+static void print_tls(const json_t *worker, struct outbuf *out)
+{
+	static const struct {
+		const char *name, *what;
+	} faults[] = {{"tls_host_mismatch", "for another name"},
+		      {"tls_expired", "over"},
+		      {"tls_untrusted", "not trusted"},
+		      {"tls_tlsa_invalid", "in no TLSA record"},
+		      {"tls_no_handshake", "no handshake"}};
+	const char *before = " (";
+
+	outbuf_printf(out,
+		      "tls      %lld connections verified by DANE, %lld by name, %lld not verified, %lld in clear; "
+		      "%lld failed",
+		      number(worker, "tls_dane"), number(worker, "tls_verified"), number(worker, "tls_encrypted"),
+		      number(worker, "tls_none"), number(worker, "tls_failed"));
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		if (!number(worker, faults[i].name))
+			continue;
+		outbuf_printf(out, "%s%s %lld", before, faults[i].what, number(worker, faults[i].name));
+		before = ", ";
+	}
+	outbuf_printf(out, *before == ',' ? ")\n" : "\n");
+}
+
 static void print_engine(const struct report *report, struct outbuf *out)
 {
 	const json_t *first = json_array_get(report->workers, 0);
@@ -231,6 +257,7 @@ static void print_engine(const struct report *report, struct outbuf *out)
 		out, "sending  %lld a second; %lld delivered, %lld failed, %lld deferred, %lld uncertain since start\n",
 		rate, number(first, "delivered"), number(first, "failed"), number(first, "deferred"),
 		number(first, "uncertain"));
+	print_tls(first, out);
 }
 
 static void print_text(const struct report *report, struct outbuf *out)

@@ -67,7 +67,8 @@ class Certificates:
 
 class Server:
     """A receiver of one case. what: "none" offers no TLS, "454" refuses it, "garbage" and "close" break it, "silent"
-    says no more; "tls REQUIRETLS" offers that under TLS, "tls early" before it, "none REQUIRETLS" in clear."""
+    says no more; "tls REQUIRETLS" offers that under TLS, "tls early" before it, "none REQUIRETLS" in clear;
+    "tls shut" will not have us once it is secured."""
     turns = None  # another certificate, from the 26th handshake on
 
     def __init__(self, what, certificate=None, most=None, address=("127.0.0.1", 0)):
@@ -122,7 +123,10 @@ class Server:
             self.commands.append(("tls " if secured else "") + verb)
             if verb == "MAIL":
                 self.mails.append(line.decode("latin-1").strip())
-            if verb == "EHLO":
+            if verb == "EHLO" and secured and self.keyword == "shut":
+                say("421 4.3.2 not now")
+                return
+            elif verb == "EHLO":
                 say("\r\n".join("250-" + offer for offer in self.offers(secured)) + "\r\n250 8BITMIME")
             elif verb == "STARTTLS":
                 if self.what == "454":
@@ -180,6 +184,34 @@ def cases(certificates):
     ]
 
 
+def run_engine(folder, authority, redis, wanted):
+    """One life: until wanted() says that all is there."""
+    with open(folder + "/engine.log", "ab") as log:
+        engine = subprocess.Popen([HIKYAKU, "run", "-c", folder + "/hikyaku.conf"], stdout=log, stderr=log,
+                                  env=dict(os.environ, SSL_CERT_FILE=authority))
+    end = time.monotonic() + 20
+    while time.monotonic() < end and not wanted() and engine.poll() is None:
+        time.sleep(0.05)
+    return engine
+
+
+def submit(redis, name, n):
+    for number in range(n):
+        job = {"id": "%s-%d" % (name, number), "from": "b@tls.test", "to": ["a@%s.test" % name.rstrip("+")]}
+        redis("XADD", "hikyaku:jobs", "*", "job", json.dumps(job), "raw", RAW)
+
+
+def changed_store(folder, certificates, redis, port):
+    """The machine is updated and the engine started again: an authority is gone, and with it what was verified till now."""
+    submit(redis, "steady+", 25)
+    told = lambda: [alarm for alarm in alarms(redis) if alarm.get("site") == "127.0.0.1:%d" % port]
+    engine = run_engine(folder, certificates.make("stranger", ["-subj", "/CN=stranger", "-days", "10"], None)[0], redis,
+                        told)
+    engine.terminate()
+    engine.wait(20)
+    return "" if len(told()) == 1 else "expected an alarm of certificates after the trust store changed; found %s" % alarms(redis)
+
+
 def turning(certificates):
     """Its certificate is good for 25 connections, then it is nobody's; sessions are not kept."""
     server = Server("tls", certificates.leaf("turning", "turning.test"))
@@ -229,47 +261,52 @@ def judge(case, found):
 def run(folder):
     certificates = Certificates(folder)
     all_cases, turner = cases(certificates), turning(certificates)
+    shut = Server("tls shut", turner.turns)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        dead_port = free.getsockname()[1]
+    steady = Server("tls", certificates.leaf("steady", "steady.test"))
     with RedisServer() as server:
         conf = CONF % (folder, server.path)
         silent = Server("silent")
         conf += 'domain "silent.test" { route = { "[127.0.0.1]:%d" }  timeout-ehlo = "60s" }\n' % silent.port
+        conf += 'domain "shut.test" { route = { "[127.0.0.1]:%d" } }\n' % shut.port
+        conf += 'domain "dead.test" { route = { "[127.0.0.1]:%d" } }\n' % dead_port
+        conf += 'domain "steady.test" { route = { "[127.0.0.1]:%d" }  messages-per-connection = 1 }\n' % steady.port
         conf += 'domain "turning.test" { route = { "[127.0.0.1]:%d" }  messages-per-connection = 1 }\n' % turner.port
         for name, policy, receiver, _, _ in all_cases:
             conf += 'domain "%s.test" { route = { "[127.0.0.1]:%d" }  tls = "%s" }\n' % (name, receiver.port, policy)
         pathlib.Path(folder, "hikyaku.conf").write_text(conf)
         redis = Redis(server.path)
-        for number in range(50):
-            job = {"id": "turning-%d" % number, "from": "b@tls.test", "to": ["a@turning.test"]}
-            redis("XADD", "hikyaku:jobs", "*", "job", json.dumps(job), "raw", RAW)
-        for name in ["silent"] + [case[0] for case in all_cases]:
+        submit(redis, "turning", 50)
+        submit(redis, "steady", 25)
+        for name in ["silent", "shut", "dead"] + [case[0] for case in all_cases]:
             job = {"id": name, "from": "b@tls.test", "to": ["a@%s.test" % name]}
             redis("XADD", "hikyaku:jobs", "*", "job", json.dumps(job), "raw", RAW)
-        with open(folder + "/engine.log", "wb") as log:
-            engine = subprocess.Popen([HIKYAKU, "run", "-c", folder + "/hikyaku.conf"], stdout=log, stderr=log,
-                                      env=dict(os.environ, SSL_CERT_FILE=certificates.authority[0]))
-        end = time.monotonic() + 20
-        while time.monotonic() < end and len(first_events(redis)) < len(all_cases) + 50 and engine.poll() is None:
-            time.sleep(0.05)
-        while time.monotonic() < end and not alarms(redis):
-            time.sleep(0.05)
+        engine = run_engine(folder, certificates.authority[0], redis,
+                            lambda: len(first_events(redis)) >= len(all_cases) + 77 and alarms(redis))
         wrong_alarms = judge_alarms(alarms(redis))
         silent.hangs.wait(20)
         found = first_events(redis)
         engine.terminate()
         status = engine.wait(20)  # less than the grace of a drain: a handshake that hangs is not waited for
+        wrong_alarms = wrong_alarms or changed_store(folder, certificates, redis, steady.port)
     failed = 0
     for case in all_cases:
         wrong = judge(case, found)
         failed += bool(wrong)
         if wrong:
             print("%s (%s): %s" % (case[0], case[1], wrong))
+    refused = {name: found.get(name, ("", {}))[1] for name in ("shut", "dead")}
+    if not refused["shut"].get("tls", "").endswith("unverified") or "tls" in refused["dead"] or not refused["dead"]:
+        failed += 1
+        print("expected the events of refused connections to say what TLS there was, if any; found %s" % refused)
     if wrong_alarms:
         failed += 1
         print(wrong_alarms)
     if status:
         failed += 1
         print("the engine ended with %d:\n%s" % (status, open(folder + "/engine.log").read()[-1500:]))
-    print("%d passed, %d failed" % (len(all_cases) + 2 - failed, failed))
+    print("%d passed, %d failed" % (len(all_cases) + 3 - failed, failed))
     return 1 if failed else 0
 
 

@@ -33,6 +33,23 @@ static void a_row_after_many_is_told_once(void **state)
 	assert_int_equal(alarms(&trust, false, 10000), 0);
 }
 
+static void what_was_verified_before_a_restart_counts(void **state)
+{
+	struct trust trust = {0};
+	unsigned established = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 3 * TRUST_MANY; i++) {
+		assert_int_equal(alarms(&trust, true, 1), 0);
+		established += trust_is_established(&trust);
+	}
+	assert_int_equal(established, 1);
+	trust = (struct trust){0};
+	trust_recall(&trust);
+	assert_int_equal(alarms(&trust, false, TRUST_MANY - 1), 0);
+	assert_int_equal(alarms(&trust, false, 1), 1);
+}
+
 static void what_was_never_verified_is_no_news(void **state)
 {
 	struct trust trust = {0};
@@ -67,6 +84,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_row_after_many_is_told_once),
+		cmocka_unit_test(what_was_verified_before_a_restart_counts),
 		cmocka_unit_test(what_was_never_verified_is_no_news),
 		cmocka_unit_test(some_among_many_are_usual),
 		cmocka_unit_test(it_is_told_again_an_hour_later),
