@@ -102,8 +102,8 @@ enum { NAME_MAX_BYTES = 300 };
 
 static struct slice site_cell(const struct site *site, char room[NAME_MAX_BYTES])
 {
-	int n = snprintf(room, NAME_MAX_BYTES, "site %.*s", (int)(site->name.len < 280 ? site->name.len : 280),
-			 site->name.ptr);
+	int n = snprintf(room, NAME_MAX_BYTES, "site %.*s",
+			 (int)(site_name(site).len < 280 ? site_name(site).len : 280), site_name(site).ptr);
 
 	return (struct slice){room, (size_t)n};
 }
@@ -130,7 +130,7 @@ static bool is_open(const struct worker *worker, const struct cell *cell)
 
 static void tell(struct worker *worker, const struct cell *cell, bool raised)
 {
-	struct slice what = cell->node.key, kind = slice_until(&what, ' ');
+	struct slice what = map_key(&cell->node), kind = slice_until(&what, ' ');
 	struct outbuf text = {0}, data = {0};
 	bool is_site = slice_is(kind, SLICE("site"));
 
@@ -354,7 +354,7 @@ static struct cell *dns_cell(struct worker *worker, struct slice domain)
 static bool dns_takes(struct delivery *delivery, struct outcome *outcome, const struct attempt *attempt)
 {
 	struct worker *worker = delivery->worker;
-	struct cell *cell = dns_cell(worker, delivery->domain->name);
+	struct cell *cell = dns_cell(worker, domain_name(delivery->domain));
 
 	if (!cell || is_believed(worker, cell))
 		return false;

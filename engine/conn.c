@@ -155,7 +155,7 @@ static struct slice probe_address(struct conn *conn)
 	const struct domain *domain = delivery_of(link)->domain;
 	int n = snprintf(conn->probe, sizeof(conn->probe), "window-probe-%016llx@%.*s",
 			 (unsigned long long)random_next(scheduler_random(conn->worker->scheduler)),
-			 SLICE_ARG(domain->name));
+			 SLICE_ARG(domain_name(domain)));
 
 	return n > 0 && (size_t)n < sizeof(conn->probe) ? (struct slice){conn->probe, (size_t)n} : SLICE_NONE;
 }
@@ -175,8 +175,8 @@ static void conn_greet(struct conn *conn)
 	};
 
 	conn->limits = target->limits;
-	conn->limits.messages_max = conn->lane->limits.messages_per_connection;
-	conn->limits.window_max = conn->host->window_broken ? 1 : conn->lane->limits.window;
+	conn->limits.messages_max = conn->lane->limits->messages_per_connection;
+	conn->limits.window_max = conn->host->window_broken ? 1 : conn->lane->limits->window;
 	setup.tls = protection_wished(conn);
 	relay_set_up(conn, &setup);
 	setup.probe_recipient = probe_address(conn);

@@ -152,7 +152,7 @@ static void know_lane(struct match_facts *facts, const struct lane *lane)
 	const struct target *target = target_of(lane->site);
 	const struct config_source *source = target ? target->sources[lane->source] : NULL;
 
-	match_know(facts, MATCH_SITE, lane->site->name);
+	match_know(facts, MATCH_SITE, site_name(lane->site));
 	match_know(facts, MATCH_SOURCE, source ? source->name : SLICE(""));
 }
 
@@ -175,7 +175,7 @@ static bool pauses_list(const struct control_set *set, const struct ready *list,
 {
 	struct match_facts facts = {.known = 0};
 
-	match_know_list(&facts, list->name);
+	match_know_list(&facts, ready_name(list));
 	know_lane(&facts, lane);
 	for (size_t i = 0; i < set->nentries; i++) {
 		const struct control_entry *entry = &set->entries[i];
@@ -328,7 +328,7 @@ static void wake(struct worker *worker)
 		struct domain *domain = MAP_OWNER(node, struct domain, node);
 
 		for (unsigned i = 0; domain->site && i < domain->site->nlanes; i++)
-			if (wakes_lane(worker, domain->site->lanes[i], domain->name))
+			if (wakes_lane(worker, domain->site->lanes[i], domain_name(domain)))
 				target_wake(worker, domain->site->lanes[i]);
 	}
 	worker->retried = worker->controls->retried;

@@ -50,7 +50,7 @@ static void delivery_send(const struct next *next);
 static void delivery_act(struct worker *worker, const struct next *next)
 {
 	switch (next->kind) {
-	case NEXT_ASK: home_renew(worker, next->domain->name); break;
+	case NEXT_ASK: home_renew(worker, domain_name(next->domain)); break;
 	case NEXT_LEASE: delivery_lease(worker, next); break;
 	case NEXT_CONNECT: conn_open(worker, next->lane, next->exchanger); break;
 	case NEXT_SEND: delivery_send(next); break;
@@ -84,7 +84,7 @@ static void delivery_lease(struct worker *worker, const struct next *next)
 	}
 	if (worker->nwants == LEASE_LISTS_MAX || worker->nrecords + next->count > LEASE_RECORDS_MAX)
 		lease_flush(worker);
-	worker->wants[worker->nwants++] = (struct lease_want){next->list->name, next->count};
+	worker->wants[worker->nwants++] = (struct lease_want){ready_name(next->list), next->count};
 	worker->nrecords += next->count;
 	worker->nasked += next->count;
 }
@@ -172,7 +172,7 @@ struct slice delivery_sender(const struct delivery *delivery)
 uint64_t delivery_expires_ms(const struct delivery *delivery)
 {
 	const struct record *record = &delivery->record;
-	uint64_t after_ms = delivery->lane->limits.expires_after_ms, start_ms = record->queued_ms, not_before_ms;
+	uint64_t after_ms = delivery->lane->limits->expires_after_ms, start_ms = record->queued_ms, not_before_ms;
 
 	if (!after_ms || pack_get(record->extras, SLICE("x")).len)
 		return record->expires_ms;
@@ -195,8 +195,8 @@ static struct lane *lane_of_its_source(const struct delivery *delivery)
 	for (unsigned i = 0; source.len && i < site->nlanes; i++) {
 		struct lane *lane = site->lanes[i];
 
-		if (target->sources[i] && slice_is(target->sources[i]->name, source) && !lane->limits.ended &&
-		    !lane->held && !lane_is_resting(lane, worker_now_ms(delivery->worker))) {
+		if (target->sources[i] && slice_is(target->sources[i]->name, source) && !lane->ended && !lane->held &&
+		    !lane_is_resting(lane, worker_now_ms(delivery->worker))) {
 			lane_prepare(lane);
 			return lane;
 		}
@@ -253,7 +253,7 @@ static void delivery_refuse_route(struct delivery *delivery)
 	struct worker *worker = delivery->worker;
 	struct lane *lane = delivery->lane;
 	struct outcome outcome = routes_outcome(target_of(lane->site)->routes);
-	struct attempt attempt = {.site = lane->site->name, .sender = delivery->mailing->sender};
+	struct attempt attempt = {.site = site_name(lane->site), .sender = delivery->mailing->sender};
 	struct report rest = {.kind = REPORT_REST, .why = outcome.text};
 
 	if (lane_is_resting(lane, worker_now_ms(worker))) {
@@ -334,7 +334,7 @@ void delivery_over(struct conn *conn, struct tx *tx)
 void delivery_unreachable(struct lane *lane, const struct outcome *outcome, const struct conn *conn)
 {
 	struct list *link = lane_pop(lane);
-	struct attempt attempt = {.site = lane->site->name,
+	struct attempt attempt = {.site = site_name(lane->site),
 				  .mx = conn_mx(conn),
 				  .remote_ip = slice_of(conn->remote),
 				  .connection = conn->number,
@@ -362,9 +362,9 @@ void delivery_free(struct delivery *delivery)
 	struct domain *domain = delivery->domain;
 	bool leaving = domain->leaving;
 	char name[256];
-	struct slice released = {name, domain->name.len < sizeof(name) ? domain->name.len : 0};
+	struct slice released = {name, domain_name(domain).len < sizeof(name) ? domain_name(domain).len : 0};
 
-	memcpy(name, domain->name.ptr, released.len);
+	memcpy(name, domain_name(domain).ptr, released.len);
 	mailing_release(delivery->mailing);
 	free(delivery->bytes);
 	pool_give(&worker->deliveries, delivery);

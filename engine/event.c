@@ -47,7 +47,7 @@ void event_alarm(const struct conn *conn, const char *alarm, enum category categ
 	log_warning("%s", LOG_TEXT(text));
 	event_begin(&data, conn->worker);
 	outbuf_json_text(&data, "alarm", slice_of(alarm));
-	outbuf_json_text(&data, "site", conn->lane->site->name);
+	outbuf_json_text(&data, "site", site_name(conn->lane->site));
 	outbuf_json_text(&data, "category", slice_of(category_name(category)));
 	outbuf_json_text(&data, "mx", conn_mx(conn));
 	outbuf_json_text(&data, "text", text);
@@ -89,7 +89,7 @@ static void put_whose(struct outbuf *out, const struct delivery *delivery, const
 		outbuf_json_text(out, "from", attempt->sender);
 	if (attempt)
 		put_text(out, "message_id", attempt->message_id);
-	outbuf_json_text(out, "domain", delivery->domain->name);
+	outbuf_json_text(out, "domain", domain_name(delivery->domain));
 	if (attempt)
 		put_text(out, "site", attempt->site);
 	put_tags(out, mailing->tags, pack_get(record->extras, SLICE("t")));

@@ -102,7 +102,7 @@ static void release(struct worker *worker, struct worker *home, struct slice nam
 	if (domain) {
 		LIST_EACH (link, &domain->lists)
 			letter_send(worker, home->number, LETTER_WAITS, name,
-				    LIST_OWNER(link, struct ready, of_domain)->name, NULL);
+				    ready_name(LIST_OWNER(link, struct ready, of_domain)), NULL);
 		scheduler_release(worker->scheduler, domain);
 	}
 	if (!scheduler_domain(worker->scheduler, name))

@@ -28,7 +28,7 @@ struct hearing {
 
 static struct slice key_of(const struct conn *conn, const struct local_rule *rule, char room[KEY_MAX])
 {
-	struct slice site = slice_head(conn->lane->site->name, 300);
+	struct slice site = slice_head(site_name(conn->lane->site), 300);
 	int n = snprintf(room, KEY_MAX, "%p %u %.*s", (const void *)rule, conn->lane->source, SLICE_ARG(site));
 
 	return (struct slice){room, n < KEY_MAX ? (size_t)n : KEY_MAX - 1};
@@ -85,7 +85,7 @@ struct verdict judge_hear(void *who, const struct heard *bare)
 	struct hearing hearing = {conn, &worker->judge};
 	const struct local_rule *rule;
 
-	heard.provider = conn->lane->site->name;
+	heard.provider = site_name(conn->lane->site);
 	rule = local_rules_find(&worker->config->local, &heard, on_reached, &hearing);
 	return rule ? obey(conn, rule, &heard) : verdict_of(&heard);
 }

@@ -35,8 +35,8 @@ static struct slice name_of(struct outbuf *out, const struct conn *conn)
 {
 	struct slice source = conn->source ? conn->source->name : SLICE("any");
 
-	outbuf_printf(out, "%.*s|%.*s|%.*s", SLICE_ARG(conn->lane->site->name), SLICE_ARG(source),
-		      SLICE_ARG(conn->exchanger->address));
+	outbuf_printf(out, "%.*s|%.*s|%.*s", SLICE_ARG(site_name(conn->lane->site)), SLICE_ARG(source),
+		      SLICE_ARG(exchanger_address(conn->exchanger)));
 	return outbuf_slice(out);
 }
 
@@ -126,7 +126,7 @@ void learned_write(struct learned *learned, struct notes *notes, uint64_t wall_m
 			int n = snprintf(value, sizeof(value), "%u %u %u %llu", entry->count, entry->window_ms,
 					 entry->edge, (unsigned long long)entry->wall_ms);
 
-			notes_put(notes, SLICE("learned"), node->key, (struct slice){value, (size_t)n});
+			notes_put(notes, SLICE("learned"), map_key(node), (struct slice){value, (size_t)n});
 		}
 	}
 	pthread_mutex_unlock(&learned->lock);

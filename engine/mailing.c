@@ -67,7 +67,7 @@ static struct body *body_hold(struct worker *worker, struct slice sha)
 		list_init(&body->waiting);
 		map_add(&worker->bodies, &body->node, (struct slice){body->sha, 64});
 		body->fetch.fetched = on_body;
-		queue_fetch_body(worker->queue, &body->fetch, body->node.key);
+		queue_fetch_body(worker->queue, &body->fetch, map_key(&body->node));
 	}
 	body->refs++;
 	return body;

@@ -110,7 +110,7 @@ static uint64_t delay_ms(const struct delivery *delivery, const struct outcome *
 
 	if (reaction_is_of_lane(&outcome->verdict) && delivery->record.attempt < LANE_REFUSALS_MAX)
 		return reaction_retry_ms(delivery->lane, worker_now_ms(delivery->worker));
-	return retry_delay_ms(&delivery->lane->limits.retry, &reason, delivery->record.attempt, hint_ms,
+	return retry_delay_ms(&delivery->lane->limits->retry, &reason, delivery->record.attempt, hint_ms,
 			      scheduler_random(delivery->worker->scheduler));
 }
 

@@ -85,14 +85,14 @@ struct slice policies_explain(const struct sts_policy *policy, struct slice doma
 
 bool policies_allow(const struct conn *conn, const struct domain *domain)
 {
-	return policies_satisfied(policies_find(conn->worker, domain->name), protection_of(conn),
+	return policies_satisfied(policies_find(conn->worker, domain_name(domain)), protection_of(conn),
 				  protection_mx_is_signed(domain), conn_mx(conn));
 }
 
 struct slice policies_refusal(const struct conn *conn, struct domain *domain, char *room)
 {
 	domain->routes_until_ms = worker_now_ms(conn->worker);
-	return policies_explain(policies_find(conn->worker, domain->name), domain->name, conn_mx(conn),
+	return policies_explain(policies_find(conn->worker, domain_name(domain)), domain_name(domain), conn_mx(conn),
 				channel_peer(&conn->channel), room);
 }
 
@@ -128,7 +128,7 @@ bool policies_pass_on(struct conn *conn)
 void policies_age(struct worker *worker)
 {
 	MAP_EACH (node, &worker->policies)
-		if (!scheduler_domain(worker->scheduler, node->key))
+		if (!scheduler_domain(worker->scheduler, map_key(node)))
 			promise_free(worker, MAP_OWNER(node, struct promise, node));
 }
 

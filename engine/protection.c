@@ -226,7 +226,7 @@ static void tell_distrust(const struct conn *conn)
 	outbuf_printf(&text,
 		      "site %.*s: its certificates were verified till now, those of the last %d connections were not "
 		      "(%s); see whether the certificates we trust have changed, or theirs",
-		      SLICE_ARG(conn->lane->site->name), TRUST_MANY, peer && peer->why[0] ? peer->why : "no TLS");
+		      SLICE_ARG(site_name(conn->lane->site)), TRUST_MANY, peer && peer->why[0] ? peer->why : "no TLS");
 	event_alarm(conn, "certificates", CATEGORY_TLS, outbuf_slice(&text));
 	outbuf_free(&text);
 }
@@ -268,7 +268,7 @@ bool protection_is_for_another(const struct conn *conn, const struct delivery *d
 {
 	const struct tls_peer *peer = channel_peer(&conn->channel);
 
-	return peer && peer->by_other_name && !slice_is(conn->routes->domain, delivery->domain->name);
+	return peer && peer->by_other_name && !slice_is(conn->routes->domain, domain_name(delivery->domain));
 }
 
 bool protection_takes(const struct conn *conn, const struct delivery *delivery)
@@ -311,8 +311,9 @@ struct outcome protection_refusal(const struct conn *conn, const struct delivery
 	};
 	int n = snprintf(room, PROTECTION_WHY_MAX,
 			 "%.*s is to be reached with tls = \"%s\" (%s); the connection to %.*s has %s%s%s; DNSSEC: %s",
-			 SLICE_ARG(delivery->domain->name), protection_name(demanded), protection_meaning(demanded),
-			 SLICE_ARG(conn_mx(conn)), peer ? "TLS, but " : "none", peer ? peer->why : "",
+			 SLICE_ARG(domain_name(delivery->domain)), protection_name(demanded),
+			 protection_meaning(demanded), SLICE_ARG(conn_mx(conn)), peer ? "TLS, but " : "none",
+			 peer ? peer->why : "",
 			 peer && !peer->why[0] ? "its certificate is vouched for by other means" : "",
 			 names_unsigned ? "the MX is not signed" : security_meaning(security_of(conn)->kind));
 

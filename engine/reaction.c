@@ -41,7 +41,7 @@ uint64_t reaction_retry_ms(const struct lane *lane, uint64_t now_ms)
 		const struct lane *other = lane->site->lanes[i];
 		uint64_t retry_ms = lane_retry_ms(other, now_ms);
 
-		if (!other->limits.ended && !other->held && !list_is_empty(&other->exchangers) && retry_ms < least_ms)
+		if (!other->ended && !other->held && !list_is_empty(&other->exchangers) && retry_ms < least_ms)
 			least_ms = retry_ms;
 	}
 	return least_ms;

@@ -21,7 +21,7 @@ enum shortfall { NOTHING_MISSING, NO_TLS, UNVERIFIED, UNKNOWN_HOST, NO_KEYWORD }
 /* Its name is the domain's own word, or the configuration's (step 2). */
 static bool is_known_host(const struct conn *conn, const struct domain *domain)
 {
-	const struct sts_policy *policy = policies_find(conn->worker, domain->name);
+	const struct sts_policy *policy = policies_find(conn->worker, domain_name(domain));
 
 	return protection_mx_is_signed(domain) || protection_needs_no_mx(domain) ||
 	       (policy && policy->mode != STS_NONE && sts_policy_names(policy, conn_mx(conn)));
@@ -191,7 +191,7 @@ struct outcome requirement_refusal(const struct conn *conn, const struct deliver
 	int n = snprintf(room, PROTECTION_WHY_MAX,
 			 "its job requires TLS on the whole way (RFC 8689); %s host of %.*s %s; the last one asked is "
 			 "%.*s: %s",
-			 lost ? "no" : "another", SLICE_ARG(delivery->domain->name),
+			 lost ? "no" : "another", SLICE_ARG(domain_name(delivery->domain)),
 			 lost ? "gives it" : "cannot be asked now", SLICE_ARG(conn_mx(conn)), why_not(conn, delivery));
 
 	CHECK(n > 0);

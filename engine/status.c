@@ -22,7 +22,7 @@ static void write_exchangers(struct outbuf *out, const struct lane *lane, const 
 		if (n++)
 			outbuf_byte(out, ',');
 		outbuf_byte(out, '{');
-		outbuf_json_text(out, "address", exchanger->address);
+		outbuf_json_text(out, "address", exchanger_address(exchanger));
 		outbuf_json_number(out, "connections", exchanger->open + exchanger->opening);
 		if (exchanger->crowd.edge)
 			outbuf_json_number(out, "connections_learned", exchanger->crowd.edge);
@@ -30,8 +30,8 @@ static void write_exchangers(struct outbuf *out, const struct lane *lane, const 
 			outbuf_json_number(out, "messages_learned", allowance->count);
 			outbuf_json_number(out, "window_learned", allowance->window_ms);
 		}
-		if (exchanger->told_ms)
-			outbuf_json_number(out, "learned", worker_wall_ms(worker) - (now_ms - exchanger->told_ms));
+		if (exchanger->told)
+			outbuf_json_number(out, "learned", worker_wall_ms(worker) - (now_ms - exchanger->told->at_ms));
 		if (exchanger_next_ms(exchanger, now_ms) > now_ms)
 			outbuf_json_number(out, "until",
 					   worker_wall_ms(worker) + exchanger_next_ms(exchanger, now_ms) - now_ms);
@@ -55,7 +55,7 @@ static void write_lane(struct outbuf *out, const struct lane *lane, const struct
 	if (lane->why)
 		outbuf_json_text(out, "why", slice_of(lane->why));
 	outbuf_json_number(out, "connections", lane->open + lane->opening);
-	outbuf_json_number(out, "connections_max", lane->limits.connections);
+	outbuf_json_number(out, "connections_max", lane->limits->connections);
 	outbuf_json_number(out, "inflight", lane->inflight);
 	outbuf_json_number(out, "ready", lane->nready + lane->preparing);
 	outbuf_json_number(out, "rate", now_ms - lane->second_ms < 2000 ? lane->sent_last_second : 0);
@@ -77,9 +77,9 @@ static void write_site(struct outbuf *out, const struct site *site, const struct
 	if (out->ptr[out->len - 1] != '[')
 		outbuf_byte(out, ',');
 	outbuf_byte(out, '{');
-	outbuf_json_text(out, "site", site->name);
+	outbuf_json_text(out, "site", site_name(site));
 	if (site->namesakes) /* there may be others of that name */
-		outbuf_json_text(out, "hosts", slice_skip(site->key, site->name.len + 1));
+		outbuf_json_text(out, "hosts", slice_skip(site_key(site), site_name(site).len + 1));
 	outbuf_json_number(out, "domains", site->ndomains);
 	outbuf_json_raw(out, "lanes", SLICE("["));
 	for (unsigned i = 0; i < site->nlanes; i++) {

@@ -155,9 +155,9 @@ static unsigned exchangers_of(const struct routes *routes, struct exchanger_spec
 	for (unsigned i = 0; i < routes->nroutes; i++)
 		exchangers[i] = (struct exchanger_spec){
 			.address = address_text(&routes->route[i].address, names[i]),
-			.preference = routes->route[i].preference,
-			.route = i,
-			.family = family_of(&routes->route[i].address),
+			.preference = (uint16_t)routes->route[i].preference,
+			.route = (uint16_t)i,
+			.family = (uint16_t)family_of(&routes->route[i].address),
 		};
 	return routes->nroutes;
 }
@@ -224,8 +224,8 @@ static void end_lanes(struct worker *worker)
 		struct site *site = MAP_OWNER(node, struct site, node);
 
 		for (unsigned i = 0; i < site->nlanes; i++) {
-			site->lanes[i]->limits.ended = !worker->config->slots[i].is_used;
-			if (site->lanes[i]->limits.ended)
+			site->lanes[i]->ended = !worker->config->slots[i].is_used;
+			if (site->lanes[i]->ended)
 				delivery_return_lane(worker, site->lanes[i]);
 			else if (axes_source_is_away(&worker->engine->axes, i))
 				site->lanes[i]->rest_until_ms = 0; /* its address may be another one now */
@@ -234,7 +234,7 @@ static void end_lanes(struct worker *worker)
 	LIST_EACH (link, &worker->open_conns) {
 		struct conn *conn = LIST_OWNER(link, struct conn, all);
 
-		if (!conn->lane->limits.ended)
+		if (!conn->lane->ended)
 			continue;
 		if (conn->state == CONN_CONNECTING)
 			conn_abandon(conn);
@@ -253,9 +253,9 @@ void target_reload(struct worker *worker)
 
 		if (!target)
 			continue;
-		site_key_write(worker->config, domain->name, target->routes, &key);
-		if (slice_is(outbuf_slice(&key), domain->site->key))
-			target_site(worker, domain->name, routes_keep(target->routes));
+		site_key_write(worker->config, domain_name(domain), target->routes, &key);
+		if (slice_is(outbuf_slice(&key), site_key(domain->site)))
+			target_site(worker, domain_name(domain), routes_keep(target->routes));
 		domain->routes_until_ms = worker_now_ms(worker);
 		outbuf_free(&key);
 	}

@@ -110,7 +110,7 @@ static void entry_write(struct worker *worker, struct entry *entry)
 		notes_put(notes, slice_of(hash), name, slice_until(&policies, '\n'));
 	}
 	MAP_EACH (node, &entry->counts)
-		notes_add(notes, slice_of(hash), node->key, MAP_OWNER(node, struct count, node)->n);
+		notes_add(notes, slice_of(hash), map_key(node), MAP_OWNER(node, struct count, node)->n);
 	counts_clear(entry);
 	outbuf_reset(&entry->places);
 	outbuf_reset(&entry->policies);
@@ -259,10 +259,10 @@ void tls_tally_note(const struct conn *conn)
 	if (!channel_peer(&conn->channel) && protection_wished(conn) == SESSION_CLEAR)
 		return; /* its TLS failed a while ago, and that was counted */
 	const struct domain *domain = delivery_of(link)->domain;
-	const struct sts_policy *sts = policies_find(worker, domain->name);
-	const char *fault = sts ? NULL : sts_fault(worker->engine->sts, domain->name);
+	const struct sts_policy *sts = policies_find(worker, domain_name(domain));
+	const char *fault = sts ? NULL : sts_fault(worker->engine->sts, domain_name(domain));
 	enum tls_report_policy policy = policy_of(conn, domain, sts, fault);
-	struct entry *entry = entry_of(worker, domain->name);
+	struct entry *entry = entry_of(worker, domain_name(domain));
 	char field[1200];
 	const char *why = "", *result = policy == TLS_REPORT_STS && fault ? fault : result_of(conn, policy, sts, &why);
 

@@ -74,7 +74,7 @@ static void settle_unwritable(struct delivery *delivery, const struct mail_error
 {
 	char text[400];
 	int n = snprintf(text, sizeof(text), "%s: %s", error->code, error->message);
-	struct attempt attempt = {.sender = delivery_sender(delivery), .site = delivery->lane->site->name};
+	struct attempt attempt = {.sender = delivery_sender(delivery), .site = site_name(delivery->lane->site)};
 	struct outcome outcome = {
 		.verdict = {.action = ACTION_NEVER, .scope = SCOPE_MESSAGE, .category = CATEGORY_CONTENT},
 		.stage = STAGE_QUEUE,
@@ -94,7 +94,7 @@ static struct attempt conn_attempt(const struct conn *conn, const struct domain 
 		.source_ip = slice_of(conn->local),
 		.mx = conn_mx(conn),
 		.remote_ip = slice_of(conn->remote),
-		.site = conn->lane->site->name,
+		.site = site_name(conn->lane->site),
 		.connection = conn->number,
 		.connected = true,
 	};
@@ -123,7 +123,7 @@ static bool is_companion(const struct delivery *first, const struct delivery *ot
 
 static unsigned recipients_max(const struct conn *conn, const struct delivery *first)
 {
-	unsigned most = conn->lane->limits.recipients_per_message, server = session_recipients_max(&conn->session);
+	unsigned most = conn->lane->limits->recipients_per_message, server = session_recipients_max(&conn->session);
 
 	if (!message_is_shared(first->mailing->body->message) || sender_has_variables(delivery_sender(first)) ||
 	    !is_companion(first, first) || session_form(&conn->session) == WIRE_BDAT)

@@ -116,7 +116,7 @@ void warm_ups_write(struct warm_ups *warm_ups, struct notes *notes)
 		entry->written = used;
 		int n = snprintf(value, sizeof(value), "%lld %u", (long long)day, used);
 
-		notes_put(notes, SLICE("warm"), node->key, (struct slice){value, (size_t)n});
+		notes_put(notes, SLICE("warm"), map_key(node), (struct slice){value, (size_t)n});
 	}
 	pthread_mutex_unlock(&warm_ups->lock);
 }

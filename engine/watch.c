@@ -129,7 +129,7 @@ static void meet(const struct delivery *delivery, const struct subject *subject,
 		return;
 	if (entry->poll.raised && now_ms - entry->raised_ms > AGAIN_MS)
 		poll_calm(&entry->poll);
-	if (!poll_meet(&entry->poll, &terms, slice_hash(delivery->lane->site->name), met, now_ms))
+	if (!poll_meet(&entry->poll, &terms, slice_hash(site_name(delivery->lane->site)), met, now_ms))
 		return;
 	entry->raised_ms = now_ms;
 	tell(worker, subject, vice, poll_figures(&entry->poll, &terms));

@@ -5,6 +5,7 @@
 
 struct scheduler {
 	struct map sites, namesakes, domains, lists, tenants;
+	struct map limits;     /* sets of them, by what they say: lane_limits.h */
 	struct list attention; /* sites for which something may be done */
 	struct list hurry;     /* those of them that have transactional mail to lease: every second turn is theirs */
 	bool hurried;	       /* the last turn was */
@@ -27,8 +28,6 @@ struct ready *book_list(struct scheduler *scheduler, struct slice name);
 struct site *book_site(struct scheduler *scheduler, const struct site_spec *spec);
 struct tenant *book_tenant(struct scheduler *scheduler, struct slice name);
 /* Asks for its terms. */
-/* What its owner says of the pool in the list's name, if there is one. */
-void book_list_pool(struct scheduler *scheduler, struct ready *list);
 void book_tenant_terms(struct scheduler *scheduler, struct tenant *tenant);
 /* Freed if nothing holds it any more. */
 void book_forget_domain(struct scheduler *scheduler, struct domain *domain);
@@ -43,6 +42,8 @@ bool book_forget_site(struct scheduler *scheduler, struct site *site, uint64_t n
 void book_queue_list(struct scheduler *scheduler, struct ready *list);
 /* Its mail goes to that site from now on. */
 void book_move_domain(struct scheduler *scheduler, struct domain *domain, struct site *site);
+/* Its timer's: it is forgotten, or gets attention. */
+void book_site_due(struct timer *timer, uint64_t now_ms);
 /* The site gets attention. */
 void book_look(struct scheduler *scheduler, struct site *site);
 /* One that waits for a slot or for room for records gets attention. */

@@ -13,14 +13,13 @@ struct domain *book_domain(struct scheduler *scheduler, struct slice name)
 
 	if (node)
 		return MAP_OWNER(node, struct domain, node);
-	struct domain *domain = calloc(1, sizeof(*domain) + name.len);
+	struct domain *domain = calloc(1, offsetof(struct domain, text) + name.len);
 
 	CHECK(domain != NULL);
-	memcpy(domain + 1, name.ptr, name.len);
-	domain->name = (struct slice){(char *)(domain + 1), name.len};
+	memcpy(domain->text, name.ptr, name.len);
 	list_init(&domain->lists);
 	list_init(&domain->asking);
-	map_add(&scheduler->domains, &domain->node, domain->name);
+	map_add(&scheduler->domains, &domain->node, (struct slice){domain->text, name.len});
 	return domain;
 }
 
@@ -70,23 +69,14 @@ static struct slice take_domain(struct slice *rest)
 /* "t:a.example:acme:nov": class, domain, tenant, campaign; or "t:a.example:acme/fast:nov", with a pool. */
 static void read_name(struct scheduler *scheduler, struct ready *list)
 {
-	struct slice rest = list->name, pool;
+	struct slice name = ready_name(list), rest = name, pool;
 
 	list->transactional = slice_is(slice_until(&rest, ':'), SLICE("t"));
 	list->domain = book_domain(scheduler, take_domain(&rest));
 	pool = slice_until(&rest, ':');
 	list->tenant = book_tenant(scheduler, slice_until(&pool, '/'));
-	list->campaign_at = (uint16_t)(list->name.len - rest.len);
-	list->pool_at = pool.len ? (uint16_t)(pool.ptr - list->name.ptr) : 0;
-	book_list_pool(scheduler, list);
-}
-
-void book_list_pool(struct scheduler *scheduler, struct ready *list)
-{
-	struct slice pool = slice_skip(list->name, list->pool_at);
-
-	if (list->pool_at && scheduler->pool_sources)
-		list->pool = scheduler->pool_sources(scheduler->who, slice_until(&pool, ':'));
+	list->campaign_at = (uint16_t)(name.len - rest.len);
+	list->pool_at = pool.len ? (uint16_t)(pool.ptr - name.ptr) : 0;
 }
 
 struct ready *book_list(struct scheduler *scheduler, struct slice name)
@@ -95,17 +85,16 @@ struct ready *book_list(struct scheduler *scheduler, struct slice name)
 
 	if (node)
 		return MAP_OWNER(node, struct ready, node);
-	struct ready *list = calloc(1, sizeof(*list) + name.len);
+	struct ready *list = calloc(1, offsetof(struct ready, text) + name.len);
 
 	CHECK(list != NULL && name.len <= UINT16_MAX);
-	memcpy(list + 1, name.ptr, name.len);
-	list->name = (struct slice){(char *)(list + 1), name.len};
+	memcpy(list->text, name.ptr, name.len);
 	list->sources = UINT64_MAX;
 	list_init(&list->turn);
+	map_add(&scheduler->lists, &list->node, (struct slice){list->text, name.len});
 	read_name(scheduler, list);
 	list->tenant->nlists++;
 	list_push(&list->domain->lists, &list->of_domain);
-	map_add(&scheduler->lists, &list->node, list->name);
 	return list;
 }
 
@@ -133,26 +122,38 @@ static uint64_t with_overflow(const struct site *site, uint64_t sources)
 
 	for (unsigned i = 0; site && i < site->nlanes; i++)
 		if (sources >> i & 1)
-			all |= site->lanes[i]->limits.overflow;
+			all |= site->lanes[i]->limits->overflow;
 	return all;
 }
 
+/* What its owner says of the pool in the list's name, if there is one. */
+static uint64_t pool_of(const struct scheduler *scheduler, const struct ready *list)
+{
+	struct slice pool = slice_skip(ready_name(list), list->pool_at);
+
+	if (list->pool_at == 0 || !scheduler->pool_sources)
+		return 0;
+	return scheduler->pool_sources(scheduler->who, slice_until(&pool, ':'));
+}
+
 /* The nearest that says it: the job, else the tenant, else the domain; 0 says nothing. */
-static uint64_t sources_of(const struct ready *list)
+static uint64_t sources_of(const struct scheduler *scheduler, const struct ready *list)
 {
 	uint64_t sources = list->tenant->terms.sources ? list->tenant->terms.sources : list->domain->sources;
+	uint64_t pool = pool_of(scheduler, list);
 
-	sources = list->pool ? list->pool : sources;
+	sources = pool ? pool : sources;
 	return with_overflow(list->domain->site, sources ? sources : UINT64_MAX);
 }
 
 void book_queue_list(struct scheduler *scheduler, struct ready *list)
 {
 	struct domain *domain = list->domain;
-	uint64_t sources = sources_of(list);
+	uint64_t sources;
 
 	if (!domain->site || domain->leaving || list->leasing || list->held)
 		return;
+	sources = sources_of(scheduler, list);
 	if (sources != list->sources)
 		fair_leave(ready_fair(list), list); /* the share it had was for others */
 	list->sources = sources;
@@ -179,7 +180,7 @@ void book_tenant_terms(struct scheduler *scheduler, struct tenant *tenant)
 {
 	struct tenant_terms terms = {.weight = 1};
 
-	if (scheduler->tenant_terms && !scheduler->tenant_terms(scheduler->who, tenant->node.key, &terms))
+	if (scheduler->tenant_terms && !scheduler->tenant_terms(scheduler->who, map_key(&tenant->node), &terms))
 		terms = (struct tenant_terms){.weight = 1};
 	tenant->terms = terms;
 }

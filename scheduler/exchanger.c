@@ -14,12 +14,12 @@ enum { QUIET_MS = 60000, REST_FIRST_MS = 60 * 1000, REST_MAX_MS = 30 * 60 * 1000
 
 struct exchanger *exchanger_new(struct lane *lane, const struct exchanger_spec *spec)
 {
-	struct exchanger *exchanger = calloc(1, sizeof(*exchanger) + spec->address.len);
+	struct exchanger *exchanger = calloc(1, offsetof(struct exchanger, text) + spec->address.len);
 
-	CHECK(exchanger != NULL);
+	CHECK(exchanger != NULL && spec->address.len <= UINT16_MAX);
 	if (spec->address.len)
-		memcpy(exchanger + 1, spec->address.ptr, spec->address.len);
-	exchanger->address = (struct slice){(char *)(exchanger + 1), spec->address.len};
+		memcpy(exchanger->text, spec->address.ptr, spec->address.len);
+	exchanger->address_len = (uint16_t)spec->address.len;
 	exchanger->lane = lane;
 	exchanger->preference = spec->preference;
 	exchanger->route = spec->route;
@@ -33,12 +33,13 @@ void exchanger_free(struct exchanger *exchanger)
 {
 	list_remove(&exchanger->link);
 	free(exchanger->allowance);
+	free(exchanger->told);
 	free(exchanger);
 }
 
 static bool learns(const struct exchanger *exchanger)
 {
-	return exchanger->lane->limits.learning;
+	return exchanger->lane->limits->learning;
 }
 
 bool exchanger_rests(const struct exchanger *exchanger, uint64_t now_ms)
@@ -169,7 +170,7 @@ void exchanger_recall(struct exchanger *exchanger, uint32_t count, uint32_t wind
 bool exchanger_has_news(struct exchanger *exchanger, uint64_t confirm_ms, struct exchanger_learned *news,
 			uint64_t now_ms)
 {
-	const struct exchanger_learned *told = &exchanger->told;
+	struct exchanger_told *told = exchanger->told;
 	const struct allowance *allowance = exchanger->allowance;
 
 	*news = (struct exchanger_learned){.edge = exchanger->crowd.edge};
@@ -179,10 +180,12 @@ bool exchanger_has_news(struct exchanger *exchanger, uint64_t confirm_ms, struct
 	}
 	if (!learns(exchanger) || (news->count == 0 && news->edge == 0))
 		return false;
-	if (news->count == told->count && news->window_ms == told->window_ms && news->edge == told->edge &&
-	    now_ms < exchanger->told_ms + confirm_ms)
+	if (told && news->count == told->learned.count && news->window_ms == told->learned.window_ms &&
+	    news->edge == told->learned.edge && now_ms < told->at_ms + confirm_ms)
 		return false;
-	exchanger->told = *news;
-	exchanger->told_ms = now_ms;
+	if (!told)
+		told = exchanger->told = malloc(sizeof(*told));
+	CHECK(told != NULL);
+	*told = (struct exchanger_told){*news, now_ms};
 	return true;
 }

@@ -17,9 +17,9 @@ struct lane;
 /* What the routes say of it. */
 struct exchanger_spec {
 	struct slice address; /* text: the key */
-	unsigned preference;  /* of the MX: the lowest first, equals share */
-	unsigned route;	      /* index in the engine's routes */
-	unsigned family;      /* 4, 6, or 0: not told */
+	uint16_t preference;  /* of the MX: the lowest first, equals share */
+	uint16_t route;	      /* index in the engine's routes */
+	uint16_t family;      /* 4, 6, or 0: not told */
 };
 
 /* What there is to remember of one. */
@@ -28,26 +28,37 @@ struct exchanger_learned {
 	unsigned edge;		   /* so many connections; 0: not known */
 };
 
+/* What the engine was last told of one. */
+struct exchanger_told {
+	struct exchanger_learned learned;
+	uint64_t at_ms;
+};
+
 struct exchanger {
-	struct list link;     /* on its lane's list, best first */
-	struct lane *lane;    /* parent */
-	struct slice address; /* of the same memory; empty where nobody said one */
-	unsigned preference, route;
+	struct list link;	/* on its lane's list, best first */
+	struct lane *lane;	/* parent */
+	struct list idlers;	/* the engine's idle connections */
 	unsigned opening, open; /* connections being made; made */
 	unsigned idle;		/* of the open ones, those without a transaction */
-	struct list idlers;	/* the engine's idle connections */
 	struct crowd crowd;
 	struct allowance *allowance; /* owned; NULL while it never said "too much" */
+	struct exchanger_told *told; /* owned; NULL while there was nothing to tell */
 	uint64_t begin_ms, taken_ms; /* what it has taken at a stretch until then: from, until */
 	uint32_t taken;
-	unsigned failures;	       /* in a row: it would not talk to us */
-	uint64_t rest_until_ms;	       /* 0: does not rest */
-	uint64_t turn;		       /* when it was last chosen, among its equals */
-	bool gone;		       /* no route leads there now */
-	bool recalled;		       /* the engine has looked whether it knows something of it from before */
-	struct exchanger_learned told; /* what the engine was last told */
-	uint64_t told_ms;
+	unsigned failures;	/* in a row: it would not talk to us */
+	uint64_t rest_until_ms; /* 0: does not rest */
+	uint64_t turn;		/* when it was last chosen, among its equals */
+	uint16_t preference, route;
+	uint16_t address_len; /* of text */
+	bool gone : 1;	      /* no route leads there now */
+	bool recalled : 1;    /* the engine has looked whether it knows something of it from before */
+	char text[];	      /* its address; empty where nobody said one */
 };
+
+static inline struct slice exchanger_address(const struct exchanger *exchanger)
+{
+	return (struct slice){exchanger->text, exchanger->address_len};
+}
 
 struct exchanger *exchanger_new(struct lane *lane, const struct exchanger_spec *spec);
 void exchanger_free(struct exchanger *exchanger);

@@ -29,8 +29,8 @@ struct share {
 	struct share **heap;   /* owned: shares below that have a turn, the least pass first */
 	struct map below;      /* tenants, campaigns */
 	struct tenant *tenant; /* of a tenant's share: borrowed */
-	uint64_t sources;      /* of a campaign's: who may send it, which all its lists agree on */
 	struct list turns;     /* of a campaign's: lists, in turn */
+	char text[];	       /* the name; of a campaign's: its sources first */
 };
 
 static void heap_put(struct share *parent, unsigned at, struct share *share)
@@ -95,11 +95,11 @@ static struct share *share_below(struct share *parent, struct slice name)
 	struct share *share = calloc(1, sizeof(*share) + name.len);
 
 	CHECK(share != NULL);
-	memcpy(share + 1, name.len ? name.ptr : "", name.len);
+	memcpy(share->text, name.len ? name.ptr : "", name.len);
 	share->parent = parent;
 	share->pass = parent->clock;
 	list_init(&share->turns);
-	map_add(&parent->below, &share->node, (struct slice){(char *)(share + 1), name.len});
+	map_add(&parent->below, &share->node, (struct slice){share->text, name.len});
 	return share;
 }
 
@@ -141,11 +141,10 @@ static struct share *campaign_below(struct share *tenant, const struct ready *li
 
 static void tree_join(struct fair *fair, struct ready *list)
 {
-	struct share *tenant = share_below(fair->root, list->tenant->node.key);
+	struct share *tenant = share_below(fair->root, map_key(&list->tenant->node));
 	struct share *campaign = campaign_below(tenant, list);
 
 	tenant->tenant = list->tenant;
-	campaign->sources = list->sources;
 	list->share = campaign;
 	campaign->nlists++;
 	tenant->nlists++;
@@ -235,6 +234,15 @@ static bool may_carry(uint64_t sources, const struct choice *choice)
 	return sources >> choice->lane & 1;
 }
 
+/* Of a campaign's: who may send it, which all its lists agree on. */
+static uint64_t sources_of(const struct share *campaign)
+{
+	uint64_t sources;
+
+	memcpy(&sources, campaign->text, sizeof(sources));
+	return sources;
+}
+
 static struct ready *share_choose(const struct share *share, struct choice *choice);
 
 /* The best of the branch at `at`, if it has less pass than *best. */
@@ -263,7 +271,7 @@ static struct ready *share_choose(const struct share *share, struct choice *choi
 	if (share->tenant && !may_spend(share->tenant, choice))
 		return NULL;
 	if (link)
-		return may_carry(share->sources, choice) ? LIST_OWNER(link, struct ready, turn) : NULL;
+		return may_carry(sources_of(share), choice) ? LIST_OWNER(link, struct ready, turn) : NULL;
 	heap_choose(share, 0, choice, &best, &found);
 	return found;
 }

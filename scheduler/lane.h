@@ -14,39 +14,17 @@
 #pragma once
 
 #include "nouns.h"
-#include "scheduler/budget.h"
 #include "scheduler/exchanger.h"
-#include "scheduler/pace.h"
-#include "scheduler/retry.h"
+#include "scheduler/lane_limits.h"
 #include "scheduler/sender_rest.h"
 
 #include "base/list.h"
 
 struct site;
-struct warm_up;
 
-enum { LANE_BUDGETS_MAX = 4 };
-
-struct lane_limits {
-	unsigned connections; /* at a time */
-	unsigned messages_per_connection;
-	unsigned recipients_per_message;
-	unsigned window;				 /* transactions under way on a connection; 1: no window */
-	uint64_t rate_count, rate_period_ms, rate_burst; /* recipients attempted; count 0: unlimited */
-	struct pace_limit connection_rate;		 /* connections opened; count 0: unlimited */
-	struct budget *budgets[LANE_BUDGETS_MAX];	 /* borrowed: limits shared with other lanes; never fewer */
-	unsigned nbudgets;
-	struct budget *connects;   /* borrowed: connections its source opens anywhere, in a time; NULL: no such limit */
-	uint64_t expires_after_ms; /* since it was queued, where its job does not say; 0: its record says */
-	unsigned family;	   /* of its source's address, as in exchanger_spec; 0: any */
-	unsigned weight;	   /* of its source in the pool */
-	unsigned reserved;	   /* connections kept for transactional mail */
-	uint64_t overflow;	   /* bit i: lane i sends what is over while the source is warmed up */
-	struct warm_up *warm_up;   /* borrowed; NULL: none */
-	bool learning;		   /* inside these limits; off: they are all there is */
-	bool ended;		   /* its source is gone from the configuration: nothing new goes out on it */
-	struct retry retry;
-};
+/* What counts a lane's mail beside itself: its source over all sites (the first two), its site over all sources, and
+ * with namesakes (namesakes.h) the lane of all of them. */
+enum { LANE_BUDGETS_MAX = LANE_SOURCE_BUDGETS_MAX + 2 };
 
 #define LANE_WAITS(X)                                                                                    \
 	X(LANE_WAITS_MAIL, "mail", "nothing is queued for it")                                           \
@@ -74,13 +52,18 @@ enum lane_wait {
 const char *lane_wait_name(enum lane_wait wait);
 const char *lane_wait_meaning(enum lane_wait wait);
 
-struct lane {
-	struct site *site; /* parent */
-	unsigned source;   /* index of our source */
-	struct lane_limits limits;
-	struct pace pace, connection_pace;
+/* What a configured rate, or an operator's rule, has let through. */
+struct lane_paces {
+	struct pace rate, connections;
 	struct pace slow; /* for a while, because a rule of the operator says so */
 	uint64_t slow_until_ms;
+};
+
+/* There may be one for every domain: it is as small as it can be. */
+struct lane {
+	struct site *site;		      /* parent */
+	const struct lane_limits *limits;     /* borrowed; its scheduler holds them */
+	struct lane_paces *paces;	      /* owned; NULL: there never was a rate */
 	unsigned connected[LANE_BUDGETS_MAX]; /* connections counted in each budget */
 
 	struct list exchangers; /* owned, best first; empty until it has mail */
@@ -92,27 +75,31 @@ struct lane {
 	unsigned nready;	/* deliveries leased, composed and waiting: both queues */
 	unsigned preparing;	/* leased, and waiting for their job or body */
 	unsigned nurgent;	/* of the ready ones, the transactional: length of urgent */
-	bool plenty;		/* there was more than it asked for in the list it leased from last */
-	unsigned depth;		/* records to hold a connection; grows when it ran dry */
 	struct list urgent;	/* the engine's transactional deliveries, in order */
 	struct list ready;	/* and the others */
 	uint64_t pass;		/* recipients leased, divided by its weight */
 	uint64_t leased_ms;	/* when it last leased some */
 
-	bool held;		      /* by an operator */
 	struct sender_rests *senders; /* owned: those it will not have now; NULL: none ever */
 	unsigned refusals;	      /* for good and for the lane's sake, in a row */
 	unsigned failures;	      /* in a row: times it had to rest as a whole */
 	uint64_t rest_until_ms;	      /* 0: does not rest */
-	enum lane_wait wait;
-	uint64_t wait_until_ms; /* 0: not known */
-	char *why;		/* owned: what the receiver said when it was last refused; NULL: nothing */
+	uint64_t wait_until_ms;	      /* 0: not known */
+	char *why;		      /* owned: what the receiver said when it was last refused; NULL: nothing */
 
 	uint64_t second_ms; /* the running second */
 	unsigned sent_in_second, sent_last_second;
 	uint64_t delivered, refused; /* since start, for status */
+
+	uint8_t source; /* index of our source */
+	uint8_t depth;	/* records to hold a connection; grows when it ran dry */
+	uint8_t wait;	/* enum lane_wait */
+	bool plenty;	/* there was more than it asked for in the list it leased from last */
+	bool held;	/* by an operator */
+	bool ended;	/* its source is gone from the configuration: nothing new goes out on it */
 };
 
+/* Limits are borrowed, for as long as they are the lane's. */
 void lane_init(struct lane *lane, struct site *site, unsigned source, const struct lane_limits *limits);
 void lane_clear(struct lane *lane);
 /* New limits after a reload; what was learned stays. */
@@ -185,5 +172,7 @@ uint64_t lane_retry_ms(const struct lane *lane, uint64_t now_ms);
 /* An operator's rule: at most so many recipients in so long, until then. */
 void lane_slow(struct lane *lane, uint64_t count, uint64_t period_ms, uint64_t until_ms);
 bool lane_is_slowed(const struct lane *lane, uint64_t now_ms);
+/* When such a rule lets the next one go, or is over; only while it is slowed. */
+uint64_t lane_slow_next_ms(const struct lane *lane, uint64_t now_ms);
 /* What the receiver said, for status. */
 void lane_remember_why(struct lane *lane, struct slice why);

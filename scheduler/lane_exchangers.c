@@ -12,7 +12,7 @@ enum { MESSAGES_A_CONNECTION = 8, EXCHANGERS_MAX = 64 };
 static struct exchanger *find(const struct lane *lane, struct slice address)
 {
 	LIST_EACH (link, &lane->exchangers)
-		if (slice_is(exchanger_of(link)->address, address))
+		if (slice_is(exchanger_address(exchanger_of(link)), address))
 			return exchanger_of(link);
 	return NULL;
 }
@@ -52,7 +52,7 @@ static void forget_gone(struct lane *lane, unsigned kept)
 /* An address of ours of one family reaches none of the other. */
 static bool suits(const struct lane *lane, const struct exchanger_spec *spec)
 {
-	return !lane->limits.family || !spec->family || lane->limits.family == spec->family;
+	return !lane->limits->family || !spec->family || lane->limits->family == spec->family;
 }
 
 bool lane_has_route(const struct lane *lane)
@@ -184,7 +184,7 @@ static bool wants_more(const struct lane *lane, uint64_t now_ms)
 	unsigned have = lane->open + lane->opening, at_hand = connections_at_hand(lane, now_ms);
 	unsigned work = lane->nready + lane->inflight;
 
-	if (have >= lane->limits.connections || at_hand >= lane->nready)
+	if (have >= lane->limits->connections || at_hand >= lane->nready)
 		return false;
 	if (lane->nurgent > at_hand)
 		return true;
@@ -201,7 +201,7 @@ static bool wants_one(const struct exchanger *exchanger, bool lane_wants_more, c
 	if (!exchanger_is_paced(exchanger))
 		return lane_wants_more;
 	return exchanger->idle + exchanger->opening == 0 && lane->nready > lane->opening &&
-	       lane->open + lane->opening < lane->limits.connections;
+	       lane->open + lane->opening < lane->limits->connections;
 }
 
 struct exchanger *lane_connects_to(const struct lane *lane, const struct exchanger *except, uint64_t now_ms)

@@ -125,7 +125,7 @@ void namesakes_limit(struct namesakes *namesakes, const struct site_spec *spec)
 
 bool namesakes_admits(const struct namesakes *namesakes, const struct lane *lane, bool urgent)
 {
-	unsigned bulk = lane_bulk_connections(lane), all = lane->limits.connections;
+	unsigned bulk = lane_bulk_connections(lane), all = lane->limits->connections;
 
 	return budget_connections_left(namesakes->sources[lane->source]) > (urgent ? 0 : all - bulk);
 }

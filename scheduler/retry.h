@@ -10,9 +10,9 @@
 enum { RETRY_MAX = 16 };
 
 struct retry {
-	unsigned nsteps;
 	uint64_t step_ms[RETRY_MAX]; /* after the first attempt, the second...; the last one repeats */
-	unsigned jitter_percent;     /* a delay is drawn from step ± this much, so that a wave spreads out */
+	unsigned nsteps;
+	unsigned jitter_percent; /* a delay is drawn from step ± this much, so that a wave spreads out */
 };
 
 /* Why it waits, and for whom: a greylisting is over soon, a full mailbox is not, and nobody waits for a newsletter as

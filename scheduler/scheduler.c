@@ -56,6 +56,7 @@ void scheduler_free(struct scheduler *scheduler)
 	map_free(&scheduler->tenants);
 	map_free(&scheduler->sites);
 	map_free(&scheduler->namesakes);
+	map_free(&scheduler->limits);
 	free(scheduler);
 }
 
@@ -70,7 +71,7 @@ void book_look(struct scheduler *scheduler, struct site *site)
 		list_push(site->hurries ? &scheduler->hurry : &scheduler->attention, &site->attention);
 }
 
-static void on_site_due(struct timer *timer, uint64_t now_ms)
+void book_site_due(struct timer *timer, uint64_t now_ms)
 {
 	struct site *site = MAP_OWNER(timer, struct site, timer);
 
@@ -85,10 +86,6 @@ struct site *scheduler_routed(struct scheduler *scheduler, struct slice name, co
 	struct site *site = book_site(scheduler, spec);
 
 	(void)now_ms;
-	if (!site->timer.fire) {
-		timer_init(&site->timer, on_site_due);
-		site->scheduler = scheduler;
-	}
 	site->unroutable = spec->unroutable;
 	book_lanes(site, spec);
 	book_routes(site, spec);
@@ -199,7 +196,6 @@ void scheduler_leased(struct scheduler *scheduler, struct ready *list, unsigned 
 	lane->asked -= list->asked;
 	list->leasing = NULL;
 	give_back(list, got < list->asked ? list->asked - got : 0);
-	list->remaining = remaining;
 	lane->plenty = remaining > 0;
 	if (got && remaining && got == list->asked && lane->nready == 0)
 		lane_ran_dry(lane);
@@ -275,12 +271,8 @@ void scheduler_terms(struct scheduler *scheduler)
 {
 	MAP_EACH (node, &scheduler->tenants)
 		book_tenant_terms(scheduler, MAP_OWNER(node, struct tenant, node));
-	MAP_EACH (node, &scheduler->lists) {
-		struct ready *list = MAP_OWNER(node, struct ready, node);
-
-		book_list_pool(scheduler, list);
-		book_queue_list(scheduler, list);
-	}
+	MAP_EACH (node, &scheduler->lists)
+		book_queue_list(scheduler, MAP_OWNER(node, struct ready, node));
 }
 
 void scheduler_pause(struct scheduler *scheduler, bool paused)

@@ -31,8 +31,8 @@ struct scheduler_setup {
 	void (*site_gone)(struct site *site); /* frees site->target; may be NULL */
 	/* Asked when a tenant has mail, and at scheduler_terms: false, or NULL itself, means weight 1 and no budget. */
 	bool (*tenant_terms)(void *who, struct slice tenant, struct tenant_terms *terms);
-	/* Asked of a list whose name has a pool, as often: the lanes that may send it. 0, or NULL itself: as if the
-	 * name had none. */
+	/* Asked of a list whose name has a pool, when it has mail: the lanes that may send it. 0, or NULL itself: as if
+	 * the name had none. */
 	uint64_t (*pool_sources)(void *who, struct slice pool);
 	void *who;
 };

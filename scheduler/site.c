@@ -4,59 +4,65 @@
 #include "base/check.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+enum { LANES_MAX = 64 /* as many as there are bits in a set of sources */ };
+
+static void limit_total(struct site *site, const struct site_spec *spec)
+{
+	const struct pace_limit *rate = &spec->total_rate;
+
+	if (site->namesakes) {
+		namesakes_limit(site->namesakes, spec);
+		return;
+	}
+	if (!site->total && rate->count == 0 && spec->total_connections == 0)
+		return;
+	if (!site->total) {
+		site->total = malloc(sizeof(*site->total));
+		CHECK(site->total != NULL);
+		budget_init(site->total, 0, 0, 0, 0);
+	}
+	budget_limit(site->total, rate->count, rate->period_ms, rate->burst, spec->total_connections);
+}
 
 /* New limits, and other exchangers if its source has another kind of address now. */
 static void limit_lane(struct lane *lane, const struct lane_limits *limits)
 {
-	bool same_family = lane->limits.family == limits->family;
+	struct map *sets = &lane->site->scheduler->limits;
+	const struct lane_limits *before = lane->limits;
+	bool same_family = before->family == limits->family;
 
-	lane_limit(lane, limits);
+	lane_limit(lane, lane_limits_hold(sets, limits));
+	lane_limits_drop(sets, before);
 	if (!same_family && !list_is_empty(&lane->exchangers))
 		lane_route(lane, lane->site->exchangers, lane->site->nexchangers);
 }
 
-/* The limits of a lane, and those that it shares with other lanes and other sites. */
-static struct lane_limits shared_limits(struct site *site, const struct site_spec *spec, unsigned i)
+static struct lane *new_lane(struct site *site, unsigned source, const struct lane_limits *limits)
 {
-	struct lane_limits limits = spec->limits[i];
-	struct namesakes *namesakes = site->namesakes;
+	struct lane *lane = malloc(sizeof(*lane));
 
-	CHECK(limits.nbudgets + 2 <= LANE_BUDGETS_MAX);
-	limits.budgets[limits.nbudgets++] = namesakes ? &namesakes->total : &site->total;
-	if (namesakes)
-		limits.budgets[limits.nbudgets++] = namesakes->sources[i];
-	return limits;
-}
-
-static void limit_shared(struct site *site, const struct site_spec *spec)
-{
-	if (site->namesakes)
-		namesakes_limit(site->namesakes, spec);
-	else
-		budget_limit(&site->total, spec->total_rate.count, spec->total_rate.period_ms, spec->total_rate.burst,
-			     spec->total_connections);
+	CHECK(lane != NULL);
+	lane_init(lane, site, source, lane_limits_hold(&site->scheduler->limits, limits));
+	return lane;
 }
 
 void book_lanes(struct site *site, const struct site_spec *spec)
 {
-	limit_shared(site, spec);
+	limit_total(site, spec);
+	CHECK(spec->nlanes <= LANES_MAX);
 	if (spec->nlanes > site->nlanes) {
 		site->lanes = realloc(site->lanes, spec->nlanes * sizeof(struct lane *));
 		CHECK(site->lanes != NULL);
 	}
-	for (unsigned i = 0; i < spec->nlanes; i++) {
-		struct lane_limits limits = shared_limits(site, spec, i);
-
-		if (i < site->nlanes) {
-			limit_lane(site->lanes[i], &limits);
-		} else {
-			site->lanes[i] = malloc(sizeof(struct lane));
-			CHECK(site->lanes[i] != NULL);
-			lane_init(site->lanes[i], site, i, &limits);
-		}
-	}
+	for (unsigned i = 0; i < spec->nlanes; i++)
+		if (i < site->nlanes)
+			limit_lane(site->lanes[i], &spec->limits[i]);
+		else
+			site->lanes[i] = new_lane(site, i, &spec->limits[i]);
 	if (spec->nlanes > site->nlanes)
-		site->nlanes = spec->nlanes;
+		site->nlanes = (uint8_t)spec->nlanes;
 }
 
 static bool routes_are(const struct site *site, const struct site_spec *spec)
@@ -70,24 +76,36 @@ static bool routes_are(const struct site *site, const struct site_spec *spec)
 	return same;
 }
 
-static void free_routes(struct site *site)
+/* Room for as many, and for their texts behind them. */
+static struct exchanger_spec *new_routes(const struct site_spec *spec)
 {
-	for (unsigned i = 0; i < site->nexchangers; i++)
-		free((char *)site->exchangers[i].address.ptr);
-	free(site->exchangers);
+	size_t size = spec->nexchangers * sizeof(struct exchanger_spec);
+
+	for (unsigned i = 0; i < spec->nexchangers; i++)
+		size += spec->exchangers[i].address.len;
+	struct exchanger_spec *routes = malloc(size + 1);
+
+	CHECK(routes != NULL && spec->nexchangers <= UINT16_MAX);
+	return routes;
 }
 
 void book_routes(struct site *site, const struct site_spec *spec)
 {
 	if (routes_are(site, spec))
 		return;
-	free_routes(site);
-	site->nexchangers = spec->nexchangers;
-	site->exchangers = calloc(spec->nexchangers + 1, sizeof(*site->exchangers));
-	CHECK(site->exchangers != NULL);
+	free(site->exchangers);
+	site->exchangers = new_routes(spec);
+	site->nexchangers = (uint16_t)spec->nexchangers;
+	char *text = (char *)(site->exchangers + spec->nexchangers);
+
 	for (unsigned i = 0; i < spec->nexchangers; i++) {
+		struct slice address = spec->exchangers[i].address;
+
 		site->exchangers[i] = spec->exchangers[i];
-		site->exchangers[i].address.ptr = slice_copy(spec->exchangers[i].address);
+		site->exchangers[i].address.ptr = text;
+		if (address.len)
+			memcpy(text, address.ptr, address.len);
+		text += address.len;
 	}
 	for (unsigned i = 0; i < site->nlanes; i++)
 		if (!list_is_empty(&site->lanes[i]->exchangers))
@@ -97,15 +115,16 @@ void book_routes(struct site *site, const struct site_spec *spec)
 void book_free_site(struct site *site)
 {
 	for (unsigned i = 0; i < site->nlanes; i++) {
+		lane_limits_drop(&site->scheduler->limits, site->lanes[i]->limits);
 		lane_clear(site->lanes[i]);
 		free(site->lanes[i]);
 	}
 	free(site->lanes);
-	free_routes(site);
+	free(site->exchangers);
+	free(site->total);
 	list_remove(&site->in_line);
 	if (site->namesakes)
 		namesakes_drop(site->namesakes);
-	free((char *)site->key.ptr);
 	free(site);
 }
 
@@ -116,19 +135,21 @@ struct site *book_site(struct scheduler *scheduler, const struct site_spec *spec
 
 	if (node)
 		return MAP_OWNER(node, struct site, node);
-	struct site *site = calloc(1, sizeof(*site));
+	struct site *site = calloc(1, offsetof(struct site, text) + key.len);
 
 	CHECK(site != NULL && spec->nlanes > 0);
 	CHECK(slice_starts(key, spec->name));
-	site->key = (struct slice){slice_copy(key), key.len};
-	site->name = slice_head(site->key, spec->name.len);
+	CHECK(spec->name.len <= UINT16_MAX);
+	memcpy(site->text, key.ptr, key.len);
+	site->scheduler = scheduler;
+	site->name_len = (uint16_t)spec->name.len;
 	site->namesakes = spec->key.len ? namesakes_hold(scheduler, spec->name) : NULL;
-	budget_init(&site->total, 0, 0, 0, 0);
+	timer_init(&site->timer, book_site_due);
 	list_init(&site->attention);
 	list_init(&site->starved);
 	list_init(&site->in_line);
 	book_lanes(site, spec);
-	map_add(&scheduler->sites, &site->node, site->key);
+	map_add(&scheduler->sites, &site->node, (struct slice){site->text, key.len});
 	return site;
 }
 

@@ -16,32 +16,31 @@
 struct scheduler;
 
 struct site {
+	struct map_node node;	     /* by its key, of the same memory: what makes it one (site_key) */
 	struct scheduler *scheduler; /* parent */
-	struct map_node node;	     /* by key */
-	struct slice key;	     /* owned; what makes it one: the name, and the MX set if the name is not it */
-	struct slice name;	     /* in the key, in front; the engine's choice: "google", or the MX set */
 	struct namesakes *namesakes; /* counted; NULL: no other site has this name */
 	struct list in_line;	     /* on its namesakes', while it waits there */
-	struct budget total;	     /* of all lanes together; not used if it has namesakes */
+	struct budget *total;	     /* owned: of all lanes together; NULL: unlimited so far, or it has namesakes */
 	struct list attention;	     /* on the scheduler's list while something may be done */
-	bool hurries;		     /* its place is among those with transactional mail to lease */
 	struct list starved;	     /* on the scheduler's list while it waits for a slot */
 	struct fair urgent, bulk;    /* ready lists with mail; transactional ones apart */
 	struct lane **lanes;	     /* owned, each for itself: a lane never moves; one a source */
-	unsigned nlanes, first_lane; /* the lane that is looked at first, in turn */
 	struct exchanger_spec *exchangers; /* owned, with their texts: where its mail goes */
-	unsigned nexchangers;
-	uint64_t pass;	    /* of the lane that leased last */
-	struct timer timer; /* when the next thing that waits by time is due */
-	unsigned ndomains;  /* domains that belong to it */
-	bool unroutable;    /* its routes say why mail cannot go: nothing is leased when they have aged */
-	void *target;	    /* the engine's: where to connect */
+	uint64_t pass;			   /* of the lane that leased last */
+	struct timer timer;		   /* when the next thing that waits by time is due */
+	void *target;			   /* the engine's: where to connect */
+	unsigned ndomains;		   /* domains that belong to it */
+	uint16_t name_len;		   /* of the key's beginning: site_name */
+	uint16_t nexchangers;
+	uint8_t nlanes, first_lane; /* the lane that is looked at first, in turn */
+	bool hurries;		    /* its place is among those with transactional mail to lease */
+	bool unroutable;	    /* its routes say why mail cannot go: nothing is leased when they have aged */
+	char text[];		    /* its key */
 };
 
 /* A recipient domain that has mail. There may be a hundred thousand of them: it is as small as it can be. */
 struct domain {
-	struct map_node node;	  /* by name */
-	struct slice name;	  /* of the same memory */
+	struct map_node node;	  /* by name, of the same memory */
 	struct site *site;	  /* the one its mail goes to; NULL until routed */
 	struct list lists;	  /* struct ready of it, all */
 	uint64_t sources;	  /* bit i: lane i may send its mail, where neither job nor tenant name a pool */
@@ -49,36 +48,57 @@ struct domain {
 	struct list asking;	  /* on the scheduler's list of questions to put */
 	unsigned outstanding;	  /* deliveries leased and not settled */
 	uint8_t protection;	  /* the engine's: what its mail demands of a connection */
-	bool leaving;		  /* released to another worker: nothing more is leased */
-	bool asked;		  /* put, and not answered yet */
+	bool leaving : 1;	  /* released to another worker: nothing more is leased */
+	bool asked : 1;		  /* put, and not answered yet */
+	char text[];		  /* its name */
 };
 
 /* A ready list in Redis: recipients of one domain, class, tenant and campaign. */
 struct ready {
-	struct map_node node;  /* by name */
-	struct slice name;     /* of the same memory */
+	struct map_node node;  /* by name, of the same memory */
 	struct domain *domain; /* parent */
 	struct tenant *tenant; /* counted; never NULL */
 	struct list of_domain; /* link */
 	struct share *share;   /* its campaign's at its site; NULL: the site needs none (fair.h) */
 	struct list turn;      /* fair.c's: among the lists of its share */
 	struct lane *leasing;  /* the lane a lease under way is for; NULL: none */
-	uint64_t remaining;    /* in Redis, as last heard */
 	uint64_t sources;      /* bit i: lane i may send it */
-	uint64_t pool;	       /* ... by the pool that its name has; 0: none */
-	unsigned asked;	       /* records of that lease */
+	uint16_t asked;	       /* records of that lease */
 	uint16_t campaign_at;  /* where in the name the campaign begins */
-	uint16_t pool_at;      /* where in the name that pool begins; 0: none */
-	bool transactional;
-	bool more;    /* it became non-empty again while a lease was under way */
-	bool in_turn; /* fair.c's: it may be chosen */
-	bool held;    /* by an operator: nothing is leased from it */
+	uint16_t pool_at;      /* where in the name its pool begins; 0: it has none */
+	bool transactional : 1;
+	bool more : 1;	  /* it became non-empty again while a lease was under way */
+	bool in_turn : 1; /* fair.c's: it may be chosen */
+	bool held : 1;	  /* by an operator: nothing is leased from it */
+	char text[];	  /* its name */
 };
+
+/* What makes it one: the name, and the MX set if the name is not it. */
+static inline struct slice site_key(const struct site *site)
+{
+	return map_key(&site->node);
+}
+
+/* The engine's choice: "google", or the MX set. */
+static inline struct slice site_name(const struct site *site)
+{
+	return slice_head(site_key(site), site->name_len);
+}
+
+static inline struct slice domain_name(const struct domain *domain)
+{
+	return map_key(&domain->node);
+}
+
+static inline struct slice ready_name(const struct ready *list)
+{
+	return map_key(&list->node);
+}
 
 /* The campaign, and whatever follows it in the name: borrowed from it. */
 static inline struct slice ready_campaign(const struct ready *list)
 {
-	return slice_skip(list->name, list->campaign_at);
+	return slice_skip(ready_name(list), list->campaign_at);
 }
 
 /* Its site's shares for its class; NULL while its domain has no site. */

@@ -17,7 +17,7 @@ enum {
 
 static void wait_until(struct lane *lane, enum lane_wait wait, uint64_t until_ms, uint64_t *wake_ms)
 {
-	lane->wait = wait;
+	lane->wait = (uint8_t)wait;
 	lane->wait_until_ms = until_ms;
 	if (until_ms && (*wake_ms == 0 || until_ms < *wake_ms))
 		*wake_ms = until_ms;
@@ -111,7 +111,7 @@ static bool lane_next(struct scheduler *scheduler, struct lane *lane, struct nex
 	enum lane_wait own = LANE_WAITS_NOTHING;
 	uint64_t rest_ms = lane_rests_until_ms(lane, now_ms), free_ms;
 
-	if (lane->held || lane->limits.ended) {
+	if (lane->held || lane->ended) {
 		wait_until(lane, LANE_WAITS_PAUSED, 0, wake_ms);
 		return next_return(lane, next);
 	}
@@ -173,7 +173,7 @@ static unsigned afford(const struct ready *list, unsigned count, uint64_t now_ms
 
 static unsigned weight_of(const struct lane *lane)
 {
-	return lane->limits.weight ? lane->limits.weight : 1;
+	return lane->limits->weight ? lane->limits->weight : 1;
 }
 
 /* A lane that had nothing to lease for long starts where the others are. */
@@ -192,9 +192,8 @@ static bool competes(const struct lane *lane, const struct ready *list, uint64_t
 {
 	enum lane_wait wait;
 
-	return list->sources >> lane->source & 1 && !lane->held && !lane->limits.ended &&
-	       !lane_is_resting(lane, now_ms) && lane_next_ms(lane, &wait, now_ms) == 0 &&
-	       lane_exchangers_next_ms(lane, now_ms) == 0;
+	return list->sources >> lane->source & 1 && !lane->held && !lane->ended && !lane_is_resting(lane, now_ms) &&
+	       lane_next_ms(lane, &wait, now_ms) == 0 && lane_exchangers_next_ms(lane, now_ms) == 0;
 }
 
 /* How many it may lease beside its fellows, so that they share by weight: nobody takes all at once, the lighter one
@@ -260,7 +259,7 @@ static bool next_lease(struct scheduler *scheduler, struct lane *lane, struct ne
 	unsigned count;
 	struct ready *list;
 
-	if (scheduler->paused || lane->held || lane->limits.ended || lane_is_resting(lane, now_ms) ||
+	if (scheduler->paused || lane->held || lane->ended || lane_is_resting(lane, now_ms) ||
 	    !(list = next_list(lane, &count, now_ms, wake_ms)))
 		return false;
 	if (!lane_has_route(lane)) {
@@ -293,7 +292,7 @@ static bool next_lease(struct scheduler *scheduler, struct lane *lane, struct ne
 	lane->leased_ms = now_ms;
 	lane_prepare(lane);
 	list->leasing = lane;
-	list->asked = count;
+	list->asked = (uint16_t)count;
 	list->more = false;
 	lane->asked += count;
 	*next = (struct next){.kind = NEXT_LEASE, .lane = lane, .list = list, .domain = list->domain, .count = count};
@@ -324,7 +323,7 @@ bool site_next(struct scheduler *scheduler, struct site *site, struct next *next
 		unsigned at = (site->first_lane + i) % site->nlanes;
 
 		if (lane_next(scheduler, site->lanes[at], next, now_ms, &wake_ms)) {
-			site->first_lane = (at + 1) % site->nlanes;
+			site->first_lane = (uint8_t)((at + 1) % site->nlanes);
 			return true;
 		}
 	}

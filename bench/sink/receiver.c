@@ -419,7 +419,7 @@ void sink_write_memory(const struct sink *sink, struct outbuf *out)
 		const struct remembered *seen = MAP_OWNER(node, struct remembered, node);
 
 		outbuf_byte(out, '{');
-		outbuf_json_text(out, "to", node->key);
+		outbuf_json_text(out, "to", map_key(node));
 		outbuf_json_number(out, "tries", seen->tries);
 		outbuf_json_number(out, "copies", seen->copies);
 		if (sink->hash) {
@@ -437,7 +437,7 @@ void sink_free_memory(struct sink *sink)
 	MAP_EACH (node, &sink->memory) {
 		struct remembered *seen = MAP_OWNER(node, struct remembered, node);
 
-		free((char *)seen->node.key.ptr);
+		free((char *)seen->node.key);
 		free(seen);
 	}
 	map_free(&sink->memory);

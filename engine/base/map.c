@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { SLOTS_FIRST = 8 /* there are thousands of small maps */ };
+enum { SLOTS_FIRST = 2 /* there are thousands of small maps */ };
 
 void map_free(struct map *map)
 {
@@ -17,17 +17,17 @@ struct map_node *map_find(const struct map *map, struct slice key)
 {
 	if (map->nslots == 0)
 		return NULL;
-	uint64_t hash = slice_hash(key);
+	uint32_t hash = (uint32_t)slice_hash(key);
 
 	for (struct map_node *node = map->slots[hash & (map->nslots - 1)]; node; node = node->next)
-		if (node->hash == hash && slice_is(node->key, key))
+		if (node->hash == hash && slice_is(map_key(node), key))
 			return node;
 	return NULL;
 }
 
 static void map_grow(struct map *map)
 {
-	size_t nslots = map->nslots ? map->nslots * 2 : SLOTS_FIRST;
+	uint32_t nslots = map->nslots ? map->nslots * 2 : SLOTS_FIRST;
 	struct map_node **slots = calloc(nslots, sizeof(*slots));
 
 	CHECK(slots != NULL);
@@ -47,8 +47,10 @@ void map_add(struct map *map, struct map_node *node, struct slice key)
 	CHECK(map_find(map, key) == NULL);
 	if (map->count >= map->nslots)
 		map_grow(map);
-	node->key = key;
-	node->hash = slice_hash(key);
+	CHECK(key.len <= UINT32_MAX);
+	node->key = key.ptr;
+	node->len = (uint32_t)key.len;
+	node->hash = (uint32_t)slice_hash(key);
 	struct map_node **slot = &map->slots[node->hash & (map->nslots - 1)];
 
 	node->next = *slot;

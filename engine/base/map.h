@@ -12,20 +12,25 @@
 
 struct map_node {
 	struct map_node *next;
-	struct slice key; /* borrowed */
-	uint64_t hash;
+	const char *key; /* borrowed; see map_key */
+	uint32_t len, hash;
 };
 
 struct map {
 	struct map_node **slots; /* owned */
-	size_t nslots, count;
+	uint32_t nslots, count;
 };
 
-#define MAP_OWNER(node, type, field) ((type *)((char *)(node) - offsetof(type, field)))
+static inline struct slice map_key(const struct map_node *node)
+{
+	return (struct slice){node->key, node->len};
+}
+
+#define MAP_OWNER(node, type, field) ((type *)((char *)(node)-offsetof(type, field)))
 
 /* Visits every entry; the one at hand may be removed meanwhile, none may be added. */
-#define MAP_EACH(node, map) \
-	for (size_t node##_slot = 0; node##_slot < (map)->nslots; node##_slot++) \
+#define MAP_EACH(node, map)                                                                                            \
+	for (size_t node##_slot = 0; node##_slot < (map)->nslots; node##_slot++)                                       \
 		for (struct map_node *node = (map)->slots[node##_slot], *node##_next = node ? node->next : NULL; node; \
 		     node = node##_next, node##_next = node ? node->next : NULL)
 

@@ -52,7 +52,7 @@ static void count_by_tenant(struct post_sim *sim, double delivered[TENANTS])
 	for (unsigned i = 0; i < TENANTS; i++)
 		delivered[i] = 0;
 	MAP_EACH (node, &sim->lists) {
-		struct slice rest = node->key;
+		struct slice rest = map_key(node);
 
 		slice_until(&rest, ':');
 		slice_until(&rest, ':');

@@ -170,7 +170,7 @@ void post_sim_queue(struct post_sim *sim, const char *name, uint64_t messages)
 		stamp->at_ms = sim->now_ms;
 		list_push(&list->stamps, &stamp->link);
 	}
-	scheduler_offer(sim->scheduler, list->node.key, sim->now_ms);
+	scheduler_offer(sim->scheduler, map_key(&list->node), sim->now_ms);
 }
 
 /* Back to its list, at the front: it has been tried, or not. */
@@ -181,7 +181,7 @@ static void mail_back(struct post_sim *sim, struct post_mail *mail)
 	list->queued++;
 	list->known += mail->known;
 	free(mail);
-	scheduler_offer(sim->scheduler, list->node.key, sim->now_ms);
+	scheduler_offer(sim->scheduler, map_key(&list->node), sim->now_ms);
 }
 
 static void on_mail_due(struct post_sim *sim, struct post_event *event)
@@ -236,7 +236,7 @@ static void on_leased(struct post_sim *sim, struct post_event *event)
 {
 	struct post_lease *lease = (struct post_lease *)event;
 	struct ready *ready = lease->next.list;
-	struct post_list *list = MAP_OWNER(map_find(&sim->lists, ready->name), struct post_list, node);
+	struct post_list *list = MAP_OWNER(map_find(&sim->lists, ready_name(ready)), struct post_list, node);
 	unsigned got = list->queued < lease->next.count ? (unsigned)list->queued : lease->next.count;
 
 	for (unsigned i = 0; i < got; i++) {
@@ -347,7 +347,7 @@ static void conn_next(struct post_sim *sim, struct post_conn *conn, bool was_idl
 
 	list_remove(&conn->idle);
 	event_stop(sim, &conn->event);
-	if (conn->given >= lane->limits.messages_per_connection) {
+	if (conn->given >= lane->limits->messages_per_connection) {
 		if (!was_idle)
 			report(sim, conn, REPORT_IDLE);
 		conn_end(sim, conn);
@@ -443,12 +443,12 @@ static void on_resolved(struct post_sim *sim, struct post_event *event)
 
 static void act_ask(struct post_sim *sim, const struct domain *domain)
 {
-	struct post_question *question = calloc(1, sizeof(*question) + domain->name.len + 1);
+	struct post_question *question = calloc(1, sizeof(*question) + domain_name(domain).len + 1);
 	char *text = (char *)(question + 1);
 
 	CHECK(question != NULL);
-	snprintf(text, domain->name.len + 1, "%.*s", SLICE_ARG(domain->name));
-	question->domain = (struct slice){text, domain->name.len};
+	snprintf(text, domain_name(domain).len + 1, "%.*s", SLICE_ARG(domain_name(domain)));
+	question->domain = (struct slice){text, domain_name(domain).len};
 	event_after(sim, &question->event, DNS_MS, on_resolved);
 }
 
@@ -564,7 +564,7 @@ void post_sim_end(struct post_sim *sim)
 		struct post_list *list = MAP_OWNER(node, struct post_list, node);
 
 		free_stamps(list);
-		free((char *)list->node.key.ptr);
+		free((char *)list->node.key);
 		free(list);
 	}
 	map_free(&sim->lists);

@@ -122,7 +122,7 @@ static void conn_next(struct site_sim *sim, struct site_conn *conn, bool was_idl
 {
 	struct lane *lane = sim->lane;
 
-	if (conn->given >= lane->limits.messages_per_connection) {
+	if (conn->given >= lane->limits->messages_per_connection) {
 		conn_end(sim, conn);
 		return;
 	}

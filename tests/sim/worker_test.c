@@ -443,7 +443,7 @@ static void judge_worker(const struct worker *worker)
 				wrong("lane %.*s ends with open %u opening %u idle %u inflight %u ready %u preparing "
 				      "%u "
 				      "asked %u",
-				      SLICE_ARG(site->name), lane->open, lane->opening, lane->idle, lane->inflight,
+				      SLICE_ARG(site_name(site)), lane->open, lane->opening, lane->idle, lane->inflight,
 				      lane->nready, lane->preparing, lane->asked);
 		}
 	}

@@ -15,24 +15,27 @@ static const struct exchanger_spec three[] = {
 	{{"10.0.0.1:25", 11}, 10, 0, 4}, {{"10.0.0.2:25", 11}, 10, 1, 4}, {{"10.0.0.3:25", 11}, 20, 2, 4}};
 
 struct fixture {
-	struct site site;
+	struct site *site;
 	struct lane lane;
+	struct lane_limits limits;
 	struct list mail[64];
 };
 
 static struct fixture *fixture_new(unsigned connections)
 {
 	static struct fixture fixture;
-	struct lane_limits limits = {.connections = connections,
-				     .messages_per_connection = 100,
-				     .recipients_per_message = 1,
-				     .window = 1,
-				     .reserved = 1,
-				     .learning = true,
-				     .retry = {.nsteps = 1, .step_ms = {1000}}};
+	static struct site site;
+	site = (struct site){0};
+	fixture = (struct fixture){.site = &site};
+	fixture.limits = (struct lane_limits){.connections = connections,
+					      .messages_per_connection = 100,
+					      .recipients_per_message = 1,
+					      .window = 1,
+					      .reserved = 1,
+					      .learning = true,
+					      .retry = {.nsteps = 1, .step_ms = {1000}}};
 
-	fixture = (struct fixture){0};
-	lane_init(&fixture.lane, &fixture.site, 0, &limits);
+	lane_init(&fixture.lane, fixture.site, 0, &fixture.limits);
 	lane_route(&fixture.lane, three, 3);
 	for (unsigned i = 0; i < 64; i++)
 		list_init(&fixture.mail[i]);
@@ -42,7 +45,7 @@ static struct fixture *fixture_new(unsigned connections)
 static struct exchanger *named(struct lane *lane, const char *address)
 {
 	LIST_EACH (link, &lane->exchangers)
-		if (slice_is(exchanger_of(link)->address, slice_of(address)))
+		if (slice_is(exchanger_address(exchanger_of(link)), slice_of(address)))
 			return exchanger_of(link);
 	return NULL;
 }
@@ -171,9 +174,9 @@ static void all_limits_are_taken_or_none(void **state)
 	(void)state;
 	budget_init(&wide, 100, 1000, 5, 0);
 	budget_init(&narrow, 1, 60000, 1, 1);
-	lane->limits.budgets[0] = &wide;
-	lane->limits.budgets[1] = &narrow;
-	lane->limits.nbudgets = 2;
+	fixture->limits.budgets[0] = &wide;
+	fixture->limits.nbudgets = 1;
+	fixture->site->total = &narrow;
 	assert_int_equal(lane_take(lane, first, 3, T), 1);
 	assert_int_equal(lane_take(lane, first, 3, T), 0);
 	assert_int_equal(lane_next_ms(lane, &wait, T), T + 60000);
@@ -243,7 +246,7 @@ static void a_receiver_that_is_not_learned_from_rests(void **state)
 	struct exchanger *first = named(lane, "10.0.0.1:25");
 
 	(void)state;
-	lane->limits.learning = false;
+	fixture->limits.learning = false;
 	exchanger_slower(first, 1, 0, T);
 	assert_null(first->allowance);
 	assert_int_equal(exchanger_next_ms(first, T), T + 60000);

@@ -15,8 +15,8 @@ enum { LISTS = 64, LEASE = 32, NOW_MS = 1000000 };
 /* Lists of one site, without a scheduler around them. */
 struct world {
 	struct fair fair;
-	struct site site;
-	struct domain domain;
+	struct site *site;
+	struct domain *domain;
 	struct tenant tenants[4];
 	struct ready lists[LISTS];
 	char names[LISTS][32];
@@ -30,8 +30,11 @@ static int setup(void **state)
 	static const char *const names[] = {"a", "b", "c", "d"};
 
 	for (unsigned i = 0; i < 4; i++)
-		world->tenants[i] = (struct tenant){.node.key = slice_of(names[i]), .terms.weight = 1};
-	world->domain.site = &world->site;
+		world->tenants[i] = (struct tenant){.node = {.key = names[i], .len = (uint32_t)strlen(names[i])},
+						    .terms.weight = 1};
+	world->site = calloc(1, sizeof(*world->site));
+	world->domain = calloc(1, sizeof(*world->domain));
+	world->domain->site = world->site;
 	*state = world;
 	return 0;
 }
@@ -44,6 +47,8 @@ static int teardown(void **state)
 		fair_leave(&world->fair, &world->lists[i]);
 	assert_null(world->fair.only);
 	assert_null(world->fair.root);
+	free(world->domain);
+	free(world->site);
 	free(world);
 	return 0;
 }
@@ -55,11 +60,11 @@ static struct ready *list_of(struct world *world, unsigned tenant, const char *c
 	struct ready *list = &world->lists[i];
 
 	assert_true(i < LISTS);
-	int n = snprintf(world->names[i], sizeof(world->names[i]), "b:d%u:%s:%s", i,
-			 world->tenants[tenant].node.key.ptr, campaign);
+	int n = snprintf(world->names[i], sizeof(world->names[i]), "b:d%u:%s:%s", i, world->tenants[tenant].node.key,
+			 campaign);
 
-	*list = (struct ready){.name = {world->names[i], (size_t)n},
-			       .domain = &world->domain,
+	*list = (struct ready){.node = {.key = world->names[i], .len = (uint32_t)n},
+			       .domain = world->domain,
 			       .tenant = &world->tenants[tenant],
 			       .campaign_at = (uint16_t)((size_t)n - strlen(campaign)),
 			       .sources = UINT64_MAX};
@@ -263,8 +268,8 @@ static void ten_thousand_campaigns_each_have_a_turn(void **state)
 	for (unsigned i = 0; i < MANY; i++) {
 		int n = snprintf(names[i], sizeof(names[i]), "b:d:a:%u", i);
 
-		lists[i] = (struct ready){.name = {names[i], (size_t)n},
-					  .domain = &world->domain,
+		lists[i] = (struct ready){.node = {.key = names[i], .len = (uint32_t)n},
+					  .domain = world->domain,
 					  .tenant = &world->tenants[0],
 					  .campaign_at = 6,
 					  .sources = UINT64_MAX};

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -105,12 +106,35 @@ static void bulk_leaves_a_connection(void **state)
 	assert_int_equal(offer(world, true, false), 't');
 }
 
+/* Equal sets are one, whatever lies in the memory around their values. */
+static void equal_limits_are_kept_once(void **state)
+{
+	struct map sets = {0};
+	struct lane_limits twin, other = limits;
+	const struct lane_limits *first = lane_limits_hold(&sets, &limits), *second;
+
+	(void)state;
+	memset(&twin, 0xff, sizeof(twin));
+	memcpy(&twin, &limits, offsetof(struct lane_limits, ended) + 1);
+	assert_ptr_equal(lane_limits_hold(&sets, &twin), first);
+	other.retry.step_ms[0]++;
+	second = lane_limits_hold(&sets, &other);
+	assert_ptr_not_equal(second, first);
+	lane_limits_drop(&sets, first);
+	assert_int_equal(sets.count, 2);
+	lane_limits_drop(&sets, first);
+	lane_limits_drop(&sets, second);
+	assert_int_equal(sets.count, 0);
+	map_free(&sets);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(transactional_goes_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_does_not_ride_behind_another_while_one_is_idle, setup, teardown),
 		cmocka_unit_test_setup_teardown(bulk_leaves_a_connection, setup, teardown),
+		cmocka_unit_test(equal_limits_are_kept_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -156,7 +156,7 @@ static void they_are_sites_of_their_own(void **state)
 	route(world, 1, (struct site_spec){.limits = &limits}, false);
 	assert_ptr_not_equal(world->sites[0], world->sites[1]);
 	assert_ptr_equal(world->sites[0]->namesakes, world->sites[1]->namesakes);
-	assert_true(slice_is(world->sites[1]->name, SLICE("provider")));
+	assert_true(slice_is(site_name(world->sites[1]), SLICE("provider")));
 }
 
 static void connections_are_counted_together(void **state)

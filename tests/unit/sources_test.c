@@ -71,8 +71,8 @@ static void lease(struct scheduler *scheduler, const char *list, unsigned n, uns
 	while (n-- && scheduler_next(scheduler, &next, START_MS)) {
 		assert_int_equal(next.kind, NEXT_LEASE);
 		got[next.lane->source] += next.count;
-		if (next.lane->limits.warm_up)
-			warm_up_take(next.lane->limits.warm_up, next.count, START_MS);
+		if (next.lane->limits->warm_up)
+			warm_up_take(next.lane->limits->warm_up, next.count, START_MS);
 		scheduler_leased(scheduler, next.list, next.count, PLENTY, START_MS);
 	}
 }
