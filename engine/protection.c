@@ -248,7 +248,7 @@ static void note_trust(const struct conn *conn)
 	if (trust_note(trust, protection_of(conn) >= PROTECTION_VERIFIED, worker_now_ms(worker)))
 		tell_distrust(conn);
 	else if (trust_is_established(trust))
-		trusted_note(queue_notes(worker->queue), conn->lane->site->name, worker_wall_ms(worker));
+		trusted_note(queue_notes(worker->queue), site_name(conn->lane->site), worker_wall_ms(worker));
 }
 
 void protection_count(const struct conn *conn)
