@@ -172,7 +172,7 @@ struct config {
 	struct slice path;
 	bool is_default; /* there was no file: divert is "discard" */
 	struct slice hostname, state_dir, require;
-	struct slice tls_reports; /* who sends them; empty: nobody */
+	struct slice tls_reports;    /* who sends them; empty: nobody */
 	unsigned workers, smtp_port; /* workers resolved: at least 1 */
 	bool allow_private;
 	enum divert_kind divert;
@@ -247,6 +247,11 @@ void config_free(struct config *config);
  * \"*\""), for `resolve`. */
 struct limits config_limits(const struct config *config, struct slice domain, struct slice site, struct slice source,
 			    struct outbuf *why);
+/* Those of the site for all domains without limits of their own. */
+struct limits config_site_limits(const struct config *config, struct slice site, struct slice source);
+/* The section that gives the domain limits of its own for lanes (not its pool, nor its protection), by its title:
+ * "x.example", else the nearest "*.example"; empty: there is none. */
+struct slice config_own_limits(const struct config *config, struct slice domain);
 /* The limits that are written in a `source` or `tenant`, which is an axis of its own: a line for each, as above. */
 void config_axis_explain(const struct limits *limits, const char *kind, struct slice title, struct outbuf *why);
 /* The `domain` section that gives this domain a route or relay: exact, then suffix, then "*"; NULL if none. */

@@ -4,6 +4,7 @@
 #include "config_keys.h"
 #include "config_read.h"
 
+#include <stddef.h>
 #include <string.h>
 
 enum { ROW_MAX = 128 + 7 }; /* a name has at most 127 labels */
@@ -143,6 +144,56 @@ struct limits config_relay_limits(const struct config *config, const struct conf
 	add_domain(&row, config, SLICE("*"));
 	add(&row, &config->limits, "queue", SLICE_NONE, SLICE_NONE);
 	return merge(&row, NULL);
+}
+
+struct limits config_site_limits(const struct config *config, struct slice site_name, struct slice source)
+{
+	const struct config_site *site = config_site_named(config, site_name);
+	struct row row = {.n = 0};
+
+	add_site_source(&row, site, source);
+	if (site)
+		add(&row, &site->limits, "site", site->name, SLICE_NONE);
+	if (site && site->built_in)
+		add(&row, site->built_in, "site", site->name, SLICE_NONE);
+	add_domain(&row, config, SLICE("*"));
+	add(&row, &config->limits, "queue", SLICE_NONE, SLICE_NONE);
+	return merge(&row, NULL);
+}
+
+/* Pools and protection are a domain's own wherever its mail goes. */
+static bool limits_lanes(const struct limits *limits)
+{
+	static const size_t others[] = {offsetof(struct limits, pool), offsetof(struct limits, tls),
+					offsetof(struct limits, sts)};
+
+	for (unsigned i = 0; i < LIMIT_KEYS; i++) {
+		bool other = false;
+
+		for (unsigned j = 0; j < sizeof(others) / sizeof(others[0]); j++)
+			other = other || config_keys[i].offset == others[j];
+		if (!other && config_value_is_set(&config_keys[i], limits))
+			return true;
+	}
+	return false;
+}
+
+static struct slice limiting(const struct config *config, struct slice name)
+{
+	struct map_node *node = map_find(&config->domains_by_name, name);
+	const struct config_domain *domain = node ? MAP_OWNER(node, struct config_domain, node) : NULL;
+
+	return domain && limits_lanes(&domain->limits) ? domain->name : SLICE_NONE;
+}
+
+struct slice config_own_limits(const struct config *config, struct slice domain)
+{
+	struct slice found = limiting(config, domain), pattern;
+	char room[256];
+
+	while (!found.len && widen(&domain, room, &pattern))
+		found = limiting(config, pattern);
+	return found;
 }
 
 void config_axis_explain(const struct limits *limits, const char *kind, struct slice title, struct outbuf *why)

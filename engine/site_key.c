@@ -117,11 +117,37 @@ void site_key_name(const struct config *config, struct slice domain, const struc
 	name_site(config, domain, routes, out);
 }
 
+static bool is_more(int own, int other)
+{
+	return other > 0 && (own <= 0 || own > other);
+}
+
+static bool is_faster(const struct rate *own, const struct rate *other)
+{
+	return other->count > 0 && (own->count == 0 || (double)own->count * (double)other->period_ms >
+							       (double)other->count * (double)own->period_ms);
+}
+
+enum site_standing site_key_standing(const struct config *config, struct slice domain, const struct routes *routes)
+{
+	if (config->divert != DIVERT_NONE || routes->result != ROUTES_FOUND || routes->nroutes == 0 ||
+	    config_relay_of(config, domain) || !config_own_limits(config, domain).len)
+		return SITE_ORDINARY;
+	const struct config_site *site = site_key_configured(config, domain, routes);
+	struct slice name = site ? site->name : SLICE_NONE;
+	struct limits own = config_limits(config, domain, name, SLICE_NONE, NULL);
+	struct limits others = config_site_limits(config, name, SLICE_NONE);
+
+	return is_more(own.connections, others.connections) || is_faster(&own.rate, &others.rate) ? SITE_BESIDE
+												  : SITE_WITHIN;
+}
+
 size_t site_key_write(const struct config *config, struct slice domain, const struct routes *routes, struct outbuf *out)
 {
 	size_t before = out->len;
 	enum hosts_named named = name_site(config, domain, routes, out);
 	size_t name_len = out->len - before;
+	enum site_standing standing = site_key_standing(config, domain, routes);
 	char text[ADDRESS_TEXT_MAX];
 
 	if (named != HOSTS_NAMED)
@@ -136,5 +162,8 @@ size_t site_key_write(const struct config *config, struct slice domain, const st
 			outbuf_byte(out, ',');
 		outbuf_add(out, address_text(&routes->route[i].address, text));
 	}
+	if (standing != SITE_ORDINARY)
+		outbuf_printf(out, " %s %.*s", standing == SITE_WITHIN ? "within" : "beside",
+			      SLICE_ARG(config_own_limits(config, domain)));
 	return name_len;
 }

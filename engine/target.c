@@ -80,6 +80,7 @@ struct plan {
 	struct limits limits;	   /* of any source */
 	struct target *target;
 	struct lane_limits lanes[CONFIG_SOURCES_MAX];
+	struct lane_limits named[CONFIG_SOURCES_MAX]; /* of all that its name means */
 	unsigned nlanes;
 };
 
@@ -172,6 +173,26 @@ static struct target *target_new(const struct worker *worker, struct slice site)
 	return target;
 }
 
+/* The limits of the site, whatever the domain has of its own there. */
+static struct site_spec plan_named(struct plan *plan)
+{
+	struct limits limits = config_site_limits(plan->config, plan->site, SLICE_NONE);
+
+	for (unsigned i = 0; i < plan->nlanes; i++) {
+		const struct config_source *source = plan->config->slots[i].source;
+		struct limits of_source =
+			config_site_limits(plan->config, plan->site, source ? source->name : SLICE_NONE);
+
+		plan->named[i] = lane_limits_of(&of_source);
+	}
+	return (struct site_spec){
+		.total_rate = {limits.total_rate.count, limits.total_rate.period_ms, limits.total_rate.burst},
+		.total_connections = limit_or(limits.total_connections, 0),
+		.limits = plan->named,
+		.nlanes = plan->nlanes,
+	};
+}
+
 struct site *target_site(struct worker *worker, struct slice domain, struct routes *routes)
 {
 	const struct config_site *configured = site_key_configured(worker->config, domain, routes);
@@ -189,6 +210,8 @@ struct site *target_site(struct worker *worker, struct slice domain, struct rout
 	site = site_keyed(worker, outbuf_slice(&key));
 	plan.target = site ? site->target : target_new(worker, plan.name);
 	plan_lanes(&plan, site);
+	enum site_standing standing = site_key_standing(plan.config, domain, routes);
+	struct site_spec named = standing == SITE_ORDINARY ? (struct site_spec){0} : plan_named(&plan);
 	struct site_spec spec = {
 		.name = plan.name,
 		.key = key.len > name_len ? outbuf_slice(&key) : SLICE_NONE,
@@ -203,6 +226,8 @@ struct site *target_site(struct worker *worker, struct slice domain, struct rout
 		.routes_until_ms = routes->expires_ms,
 		.unroutable = routes->result != ROUTES_FOUND,
 		.protection = protection_demanded(&plan.limits, routes),
+		.standing = standing,
+		.named = standing == SITE_ORDINARY ? NULL : &named,
 	};
 
 	if (!spec.sources)

@@ -23,8 +23,8 @@
 struct site;
 
 /* What counts a lane's mail beside itself: its source over all sites (the first two), its site over all sources, and
- * with namesakes (namesakes.h) the lane of all of them. */
-enum { LANE_BUDGETS_MAX = LANE_SOURCE_BUDGETS_MAX + 2 };
+ * with namesakes (namesakes.h) all of them over all sources, and their lanes. */
+enum { LANE_BUDGETS_MAX = LANE_SOURCE_BUDGETS_MAX + 3 };
 
 #define LANE_WAITS(X)                                                                                    \
 	X(LANE_WAITS_MAIL, "mail", "nothing is queued for it")                                           \

@@ -64,15 +64,17 @@ static struct budget *budget_at(const struct lane *lane, unsigned i)
 	if (i < LANE_SOURCE_BUDGETS_MAX)
 		return i < lane->limits->nbudgets ? lane->limits->budgets[i] : NULL;
 	if (i == LANE_SOURCE_BUDGETS_MAX)
-		return site->namesakes ? &site->namesakes->total : site->total;
-	return site->namesakes ? site->namesakes->sources[lane->source] : NULL;
+		return site->total;
+	if (i == LANE_SOURCE_BUDGETS_MAX + 1)
+		return site->namesakes ? &site->namesakes->total : NULL;
+	return site->namesakes && site->standing != SITE_BESIDE ? site->namesakes->sources[lane->source] : NULL;
 }
 
 static enum lane_wait budget_wait(unsigned i)
 {
 	if (i < LANE_SOURCE_BUDGETS_MAX)
 		return LANE_WAITS_SOURCE;
-	return i == LANE_SOURCE_BUDGETS_MAX ? LANE_WAITS_TOTAL : LANE_WAITS_SITE;
+	return i <= LANE_SOURCE_BUDGETS_MAX + 1 ? LANE_WAITS_TOTAL : LANE_WAITS_SITE;
 }
 
 uint64_t lane_slow_next_ms(const struct lane *lane, uint64_t now_ms)

@@ -127,7 +127,8 @@ bool namesakes_admits(const struct namesakes *namesakes, const struct lane *lane
 {
 	unsigned bulk = lane_bulk_connections(lane), all = lane->limits->connections;
 
-	return budget_connections_left(namesakes->sources[lane->source]) > (urgent ? 0 : all - bulk);
+	return lane->site->standing == SITE_BESIDE ||
+	       budget_connections_left(namesakes->sources[lane->source]) > (urgent ? 0 : all - bulk);
 }
 
 void namesakes_wait(struct site *site, uint64_t until_ms, uint64_t now_ms)

@@ -1,6 +1,7 @@
 /* Namesakes: the sites of one name. Mail goes only to hosts of its own domain, so domains that one provider serves with
  * different hosts are different sites. What we allow ourselves at that provider holds for them
- * together, and is counted here: per source as in a lane, and over all sources.
+ * together, and is counted here: per source as in a lane, and over all sources. So is what domains with limits of their
+ * own have there (enum site_standing).
  *
  * A site that finds these limits used up stands in line, and is called when there is room: a thousand sites that wait
  * for one provider cost one timer.

@@ -49,9 +49,11 @@ struct site_spec {
 	uint64_t sources; /* bit i: lane i may send this domain's mail, unless a job or tenant says other */
 	const struct exchanger_spec *exchangers; /* borrowed; one a route, for every lane */
 	unsigned nexchangers;
-	uint64_t routes_until_ms; /* ask again then */
-	bool unroutable;	  /* the DNS says why mail cannot go; ask before the next lease after that time */
-	uint8_t protection;	  /* the engine's: what the domain demands of a connection */
+	uint64_t routes_until_ms;      /* ask again then */
+	bool unroutable;	       /* the DNS says why mail cannot go; ask before the next lease after that time */
+	uint8_t protection;	       /* the engine's: what the domain demands of a connection */
+	enum site_standing standing;   /* what its key says: a site keeps the one it was made with */
+	const struct site_spec *named; /* not ORDINARY: limits of its name, which the ordinary ones have. Borrowed */
 };
 
 enum next_kind { NEXT_ASK, NEXT_LEASE, NEXT_CONNECT, NEXT_SEND, NEXT_RETURN };

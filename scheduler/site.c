@@ -12,10 +12,10 @@ static void limit_total(struct site *site, const struct site_spec *spec)
 {
 	const struct pace_limit *rate = &spec->total_rate;
 
-	if (site->namesakes) {
-		namesakes_limit(site->namesakes, spec);
+	if (site->namesakes)
+		namesakes_limit(site->namesakes, spec->named ? spec->named : spec);
+	if (site->namesakes && site->standing == SITE_ORDINARY)
 		return;
-	}
 	if (!site->total && rate->count == 0 && spec->total_connections == 0)
 		return;
 	if (!site->total) {
@@ -140,9 +140,11 @@ struct site *book_site(struct scheduler *scheduler, const struct site_spec *spec
 	CHECK(site != NULL && spec->nlanes > 0);
 	CHECK(slice_starts(key, spec->name));
 	CHECK(spec->name.len <= UINT16_MAX);
+	CHECK((spec->standing == SITE_ORDINARY) == (spec->named == NULL));
 	memcpy(site->text, key.ptr, key.len);
 	site->scheduler = scheduler;
 	site->name_len = (uint16_t)spec->name.len;
+	site->standing = (uint8_t)spec->standing;
 	site->namesakes = spec->key.len ? namesakes_hold(scheduler, spec->name) : NULL;
 	timer_init(&site->timer, book_site_due);
 	list_init(&site->attention);

@@ -15,16 +15,20 @@
 
 struct scheduler;
 
+/* What a site is among those of its name. Domains with limits of their own are a site of their own: WITHIN counts in
+ * what the others may do, BESIDE may do more than they and counts in their totals only. */
+enum site_standing { SITE_ORDINARY, SITE_WITHIN, SITE_BESIDE };
+
 struct site {
 	struct map_node node;	     /* by its key, of the same memory: what makes it one (site_key) */
 	struct scheduler *scheduler; /* parent */
 	struct namesakes *namesakes; /* counted; NULL: no other site has this name */
 	struct list in_line;	     /* on its namesakes', while it waits there */
-	struct budget *total;	     /* owned: of all lanes together; NULL: unlimited so far, or it has namesakes */
-	struct list attention;	     /* on the scheduler's list while something may be done */
-	struct list starved;	     /* on the scheduler's list while it waits for a slot */
-	struct fair urgent, bulk;    /* ready lists with mail; transactional ones apart */
-	struct lane **lanes;	     /* owned, each for itself: a lane never moves; one a source */
+	struct budget *total;  /* owned: of all its lanes together; NULL: unlimited so far, or its namesakes have it */
+	struct list attention; /* on the scheduler's list while something may be done */
+	struct list starved;   /* on the scheduler's list while it waits for a slot */
+	struct fair urgent, bulk;	   /* ready lists with mail; transactional ones apart */
+	struct lane **lanes;		   /* owned, each for itself: a lane never moves; one a source */
 	struct exchanger_spec *exchangers; /* owned, with their texts: where its mail goes */
 	uint64_t pass;			   /* of the lane that leased last */
 	struct timer timer;		   /* when the next thing that waits by time is due */
@@ -32,6 +36,7 @@ struct site {
 	unsigned ndomains;		   /* domains that belong to it */
 	uint16_t name_len;		   /* of the key's beginning: site_name */
 	uint16_t nexchangers;
+	uint8_t standing;	    /* enum site_standing */
 	uint8_t nlanes, first_lane; /* the lane that is looked at first, in turn */
 	bool hurries;		    /* its place is among those with transactional mail to lease */
 	bool unroutable;	    /* its routes say why mail cannot go: nothing is leased when they have aged */

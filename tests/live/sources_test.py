@@ -326,5 +326,22 @@ def test_limits():
         world.close()
 
 
+def test_domain():
+    """a domain's own limits at a site are for it alone: it keeps to them, and the site's others do not have to"""
+    rate = 'site "big" { domains = { "a.test", "x.test" }  rate = "40/s"  burst = 1 }\ndomain "x.test" { rate = "5/s"  burst = 1 }\n'
+    world = World(rate, "recipients-per-message = 1")
+    try:
+        world.submit("x", 40, domain="x.test")
+        world.until(lambda: world.receiver.by_address("x"), "the one begins")
+        start, before = time.monotonic(), sum(world.receiver.by_address("x").values())
+        world.send("a", 60)
+        took_s, own = time.monotonic() - start, sum(world.receiver.by_address("x").values()) - before
+        need(took_s < 6, "the others are not held to 5/s:", took_s)
+        need(took_s > 1.4, "but to the site's rate:", took_s)
+        need(own <= took_s * 5 + 2, "the domain is held to its own:", own, took_s)
+    finally:
+        world.close()
+
+
 if __name__ == "__main__":
     sys.exit(run(tests_of(globals()), sys.argv[1:]))

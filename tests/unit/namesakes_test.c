@@ -173,6 +173,43 @@ static void connections_are_counted_together(void **state)
 	assert_int_equal(sum(world->open), 5);
 }
 
+static void one_with_limits_of_its_own_counts_with_the_others(void **state)
+{
+	struct world *world = *state;
+	struct lane_limits limits = limits_of(5, 0), own = limits_of(2, 0);
+	struct site_spec named = {.limits = &limits, .nlanes = 1};
+	unsigned sends[SITES] = {0};
+
+	world->stays_busy = true;
+	route(world, 0, (struct site_spec){.limits = &own, .standing = SITE_WITHIN, .named = &named}, false);
+	run(world, sends);
+	assert_int_equal(world->open[0], 2);
+	for (unsigned i = 1; i < SITES; i++)
+		route(world, i, (struct site_spec){.limits = &limits}, false);
+	run(world, sends);
+	pass_ms(world, 2000, sends);
+	assert_int_equal(world->open[0], 2);
+	assert_int_equal(sum(world->open), 5);
+}
+
+static void one_with_more_of_its_own_counts_in_the_total(void **state)
+{
+	struct world *world = *state;
+	struct lane_limits limits = limits_of(2, 0), own = limits_of(6, 0);
+	struct site_spec named = {.limits = &limits, .nlanes = 1, .total_connections = 7};
+	unsigned sends[SITES] = {0};
+
+	world->stays_busy = true;
+	route(world, 0, (struct site_spec){.limits = &own, .standing = SITE_BESIDE, .named = &named}, false);
+	run(world, sends);
+	assert_int_equal(world->open[0], 6);
+	for (unsigned i = 1; i < SITES; i++)
+		route(world, i, (struct site_spec){.limits = &limits, .total_connections = 7}, false);
+	run(world, sends);
+	pass_ms(world, 2000, sends);
+	assert_int_equal(sum(world->open), 7);
+}
+
 static void one_that_closes_calls_the_next(void **state)
 {
 	struct world *world = *state;
@@ -269,6 +306,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(they_are_sites_of_their_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(connections_are_counted_together, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_with_limits_of_its_own_counts_with_the_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_with_more_of_its_own_counts_in_the_total, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_that_closes_calls_the_next, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_rate_is_shared_in_turn, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_slow_rate_is_no_poll, setup, teardown),

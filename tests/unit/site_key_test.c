@@ -65,6 +65,24 @@ static void hosts_of_one_name_are_told_apart(void **state)
 	config_free(config);
 }
 
+static void limits_of_a_domain_are_for_it_alone(void **state)
+{
+	struct config *config = accepted("site \"big\" { mx = { \"*.big.example\" }  connections = 10 }\n"
+					 "domain \"x.test\" { connections = 2 }\n"
+					 "domain \"*.y.test\" { rate = \"1/s\"  connections = 20 }\n"
+					 "domain \"p.y.test\" { tls = \"required\" }\n"
+					 "domain \"z.test\" { tls = \"required\" }\n");
+
+	(void)state;
+	expect(config, "a.test", "10 mx1.big.example", "big", " mx1.big.example");
+	expect(config, "x.test", "10 mx1.big.example", "big", " mx1.big.example within x.test");
+	expect(config, "b.y.test", "10 mx1.big.example", "big", " mx1.big.example beside *.y.test");
+	expect(config, "p.y.test", "10 mx1.big.example", "big", " mx1.big.example beside *.y.test");
+	expect(config, "z.test", "10 mx1.big.example", "big", " mx1.big.example");
+	expect(config, "x.test", "10 a.one.example, 10 b.two.example", "a.one.example,b.two.example", " within x.test");
+	config_free(config);
+}
+
 static void a_stranger_is_not_the_provider_whose_host_he_names(void **state)
 {
 	struct config *config = accepted("site \"big\" { mx = { \"*.big.example\" } }\n");
@@ -120,6 +138,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hosts_of_one_name_are_told_apart),
+		cmocka_unit_test(limits_of_a_domain_are_for_it_alone),
 		cmocka_unit_test(a_stranger_is_not_the_provider_whose_host_he_names),
 		cmocka_unit_test(routes_of_the_configuration_are_their_addresses),
 		cmocka_unit_test(a_relay_is_its_host),
