@@ -235,6 +235,23 @@ void outcome_cancelled(struct delivery *delivery, struct slice by)
 	settle(delivery, &(struct change){SETTLE_FINAL, "cancelled", 0, NULL}, &outcome, NULL);
 }
 
+void outcome_suppressed(struct delivery *delivery, enum category category)
+{
+	char text[100];
+	int n = snprintf(text, sizeof(text), "on the suppression list: %s, by verdict", category_name(category));
+	struct outcome outcome = {
+		.verdict = {.action = ACTION_NEVER,
+			    .scope = SCOPE_RECIPIENT,
+			    .category = category,
+			    .rule = "suppression"},
+		.stage = STAGE_QUEUE,
+		.origin = ORIGIN_LOCAL,
+		.text = {text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1},
+	};
+
+	settle(delivery, &(struct change){SETTLE_FINAL, "suppressed", 0, NULL}, &outcome, NULL);
+}
+
 void outcome_held(struct delivery *delivery, struct slice why)
 {
 	struct outcome outcome = {

@@ -14,6 +14,8 @@ void outcome_postponed(struct delivery *delivery, uint64_t delay_ms);
 void outcome_expired(struct delivery *delivery);
 /* An operator ended it: final event `cancelled`. by: who, may be empty. Frees it. */
 void outcome_cancelled(struct delivery *delivery, struct slice by);
+/* A verdict has put its address on the suppression list since it was leased: final event `suppressed`. Frees it. */
+void outcome_suppressed(struct delivery *delivery, enum category category);
 /* It cannot be sent now, through no fault of the recipient (its body is missing): held for a person. Frees it. */
 void outcome_held(struct delivery *delivery, struct slice why);
 /* Accepted by nobody because the configuration diverts mail to nowhere. Frees it. */

@@ -5,5 +5,6 @@
 
 #include "delivery.h"
 
-/* A delivery is about to fail for good: counts what was said against its address. */
+/* A delivery is about to fail for good: counts what was said against its address. If that is enough at once, what waits
+ * on lanes for the same address ends, too; so nobody may be walking along a lane's list just now. */
 void suppressor_learn(const struct delivery *delivery, const struct outcome *outcome);

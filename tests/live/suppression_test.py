@@ -104,6 +104,21 @@ def test_engine(world):
     world.stop()
 
 
+def test_in_hand(world):
+    """what was leased before the verdict, and is not in dialogue, is not sent any more; another tenant's is"""
+    world.conf = world.write("hand.conf", world.text('domain "d.test" { connections = 1  recipients-per-message = 1 }\n'))
+    world.start()
+    to = ["gone@d.test"] + ["ok%d@d.test" % n for n in range(4)] + ["Gone@d.test"]
+    send(world, "h1", *to, tenant="acme")
+    said = [line for line in world.receiver.lines if "gone@d.test" in line.lower()]
+    need(len(said) == 1, said)
+    data = [data for type, to, data in events(world, "h1") if type == "suppressed"]
+    need(len(data) == 1 and data[0]["category"] == "invalid-recipient" and data[0]["rule"] == "suppression", data)
+    need("by verdict" in data[0]["reply"], data)
+    need(send(world, "h2", "gone@d.test", tenant="other") == {"gone@d.test": "failed"}, "another tenant's")
+    world.stop()
+
+
 def answer(world, ref):
     found = until("an answer to " + ref, lambda: world.redis("GET", "hikyaku:control:" + ref))
     return json.loads(found)
