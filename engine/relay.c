@@ -35,13 +35,23 @@ void relay_settle(struct worker *worker, struct site *site, const struct config_
 	}
 }
 
+struct login relay_login(const struct config_relay *relay)
+{
+	struct login login = {relay->user, relay->password, ""};
+
+	if (login.user.len)
+		snprintf(login.nonce, sizeof(login.nonce), "%016llx%016llx", (unsigned long long)random_secret(),
+			 (unsigned long long)random_secret());
+	return login;
+}
+
 void relay_set_up(const struct conn *conn, struct session_setup *setup)
 {
 	const struct config_relay *relay = relay_of(conn);
 
 	if (!relay)
 		return;
-	setup->login = (struct login){relay->user, relay->password};
+	setup->login = relay_login(relay);
 	setup->implicit_tls = relay->implicit_tls;
 	if (relay->implicit_tls)
 		setup->tls = SESSION_TLS_MUST;

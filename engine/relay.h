@@ -10,6 +10,8 @@
 /* The site is that of this relay (NULL: of none). Where it rested because we were not let in, and the configuration has
  * another password now, it rests no more. */
 void relay_settle(struct worker *worker, struct site *site, const struct config_relay *relay);
+/* Who we are to it. */
+struct login relay_login(const struct config_relay *relay);
 /* How its session begins. */
 void relay_set_up(const struct conn *conn, struct session_setup *setup);
 /* The handshake is over: why this may not be the relay, in a few words that are valid until the connection fails; NULL:

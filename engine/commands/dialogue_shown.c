@@ -7,6 +7,7 @@
 #include "dialogue_shown.h"
 
 #include "policies.h"
+#include "relay.h"
 
 #include "base/check.h"
 #include "base/list.h"
@@ -159,7 +160,7 @@ static void begin(struct dialogue *d)
 	if (d->setup->protection.manner != MEET_AS_PLANNED)
 		setup.tls = d->setup->protection.manner == MEET_IN_CLEAR ? SESSION_CLEAR : SESSION_TLS_IF_OFFERED;
 	if (d->setup->relay) {
-		setup.login = (struct login){d->setup->relay->user, d->setup->relay->password};
+		setup.login = relay_login(d->setup->relay);
 		setup.implicit_tls = d->setup->relay->implicit_tls;
 	}
 	d->deadline_ms = 0;

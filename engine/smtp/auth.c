@@ -6,13 +6,16 @@
 
 const char *auth_name(enum auth_mechanism mechanism)
 {
-	static const char *const names[] = {[AUTH_NONE] = "", [AUTH_PLAIN] = "PLAIN", [AUTH_LOGIN] = "LOGIN"};
+	static const char *const names[] = {
+		[AUTH_NONE] = "", [AUTH_PLAIN] = "PLAIN", [AUTH_LOGIN] = "LOGIN", [AUTH_SCRAM] = "SCRAM-SHA-256"};
 
 	return names[mechanism];
 }
 
-enum auth_mechanism auth_choose(const struct caps *caps)
+enum auth_mechanism auth_choose(const struct caps *caps, const struct login *login)
 {
+	if (caps->auth_scram && login->nonce[0] && scram_can_say(login->user, login->password))
+		return AUTH_SCRAM;
 	return caps->auth_plain ? AUTH_PLAIN : caps->auth_login ? AUTH_LOGIN : AUTH_NONE;
 }
 
@@ -38,10 +41,36 @@ static void answer_plain(const struct login *login, struct outbuf *out)
 	outbuf_free(&plain);
 }
 
+/* Our first message, our last, and the empty one that takes note of theirs (RFC 4954 4). */
+static bool answer_scram(const struct login *login, unsigned n, struct slice challenge, struct scram *scram,
+			 struct outbuf *out)
+{
+	struct outbuf heard = {0}, plain = {0};
+	bool good = base64_read(&heard, challenge);
+
+	if (good && n == 0 && heard.len == 0)
+		scram_first(scram, login->user, slice_of(login->nonce), &plain);
+	else if (good && n == 1)
+		good = scram_final(scram, login->password, outbuf_slice(&heard), &plain);
+	else
+		good = good && n == 2 && scram_is_proved(scram, outbuf_slice(&heard));
+	base64_add(out, outbuf_slice(&plain));
+	outbuf_free(&heard);
+	outbuf_free(&plain);
+	return good;
+}
+
+bool auth_is_mutual(enum auth_mechanism mechanism, const struct scram *scram)
+{
+	return mechanism != AUTH_SCRAM || scram->proved;
+}
+
 bool auth_answer(enum auth_mechanism mechanism, const struct login *login, unsigned n, struct slice challenge,
-		 struct outbuf *out)
+		 struct scram *scram, struct outbuf *out)
 {
 	challenge = slice_trim(challenge);
+	if (mechanism == AUTH_SCRAM)
+		return answer_scram(login, n, challenge, scram, out);
 	if (mechanism == AUTH_PLAIN && n == 0 && challenge.len == 0)
 		answer_plain(login, out);
 	else if (mechanism == AUTH_LOGIN && n < 2 && is_base64(challenge))

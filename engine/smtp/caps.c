@@ -49,6 +49,7 @@ static void read_auth(struct caps *caps, struct slice values)
 
 		caps->auth_plain |= slice_is_nocase(mechanism, SLICE("PLAIN"));
 		caps->auth_login |= slice_is_nocase(mechanism, SLICE("LOGIN"));
+		caps->auth_scram |= slice_is_nocase(mechanism, SLICE("SCRAM-SHA-256"));
 	}
 }
 

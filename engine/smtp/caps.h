@@ -6,7 +6,7 @@
 struct caps {
 	bool esmtp; /* false: it was HELO, no extension may be used */
 	bool pipelining, chunking, eight_bit, size, starttls, dsn, smtputf8, enhanced, binary, requiretls;
-	bool auth_plain, auth_login;
+	bool auth_plain, auth_login, auth_scram;
 	uint64_t size_max;				    /* 0: unlimited or not said (RFC 1870) */
 	unsigned recipients_max, messages_max, domains_max; /* LIMITS (RFC 9422); 0: not said */
 };

@@ -36,11 +36,12 @@ bool login_is_due(struct session *session)
 {
 	if (!session->setup.login.user.len || session->logged_in)
 		return false;
-	session->mechanism = auth_choose(&session->caps);
+	session->mechanism = auth_choose(&session->caps, &session->setup.login);
 	if (!session->secured)
 		refuse_here(session, SLICE("we do not log in without TLS"));
 	else if (session->mechanism == AUTH_NONE)
-		refuse_here(session, SLICE("it offers no way to log in that we know: neither AUTH PLAIN nor LOGIN"));
+		refuse_here(session, SLICE("it offers no way to log in that we know: neither AUTH PLAIN nor LOGIN nor "
+					   "SCRAM-SHA-256"));
 	else
 		session->next = STEP_AUTH;
 	return true;
@@ -55,7 +56,8 @@ static void say_hidden(struct session *session, struct slice answer)
 	send_text(session, SLICE("\r\n"));
 }
 
-/* PLAIN answers at once where the line may be so long; a challenge is empty then, and need not be waited for. */
+/* What begins with our words is said at once where the line may be so long; a challenge is empty then, and need not be
+ * waited for. */
 void login_say(struct session *session, struct tx *tx)
 {
 	struct outbuf answer = {0};
@@ -66,9 +68,9 @@ void login_say(struct session *session, struct tx *tx)
 	outbuf_printf(&answer, "AUTH %s", auth_name(session->mechanism));
 	send_text(session, outbuf_slice(&answer));
 	outbuf_reset(&answer);
-	if (session->mechanism == AUTH_PLAIN &&
-	    auth_answer(AUTH_PLAIN, &session->setup.login, 0, SLICE_NONE, &answer) &&
-	    sizeof("AUTH PLAIN \r\n") - 1 + answer.len <= COMMAND_MAX) {
+	if (session->mechanism != AUTH_LOGIN &&
+	    auth_answer(session->mechanism, &session->setup.login, 0, SLICE_NONE, &session->scram, &answer) &&
+	    sizeof("AUTH SCRAM-SHA-256 \r\n") - 1 + answer.len <= COMMAND_MAX) {
 		session->nchallenges = 1;
 		send_text(session, SLICE(" "));
 		say_hidden(session, outbuf_slice(&answer));
@@ -82,7 +84,7 @@ static void hear_challenge(struct session *session, struct slice challenge)
 {
 	outbuf_reset(&session->answer);
 	session->next = auth_answer(session->mechanism, &session->setup.login, session->nchallenges++, challenge,
-				    &session->answer)
+				    &session->scram, &session->answer)
 				? STEP_AUTH_ANSWER
 				: STEP_AUTH_CANCEL;
 }
@@ -92,6 +94,8 @@ void login_hear(struct session *session, struct tx *tx, const struct reply *repl
 	(void)tx;
 	if (reply->code == 334) {
 		hear_challenge(session, reply->text);
+	} else if (code_class(reply) == 2 && !auth_is_mutual(session->mechanism, &session->scram)) {
+		refuse_here(session, SLICE("it lets us in without having proved that it knows the password"));
 	} else if (code_class(reply) == 2) {
 		session->logged_in = true;
 		dialogue_ready(session);

@@ -248,6 +248,7 @@ void session_start(struct session *session, const struct session_setup *setup, u
 		.outcome_text = session->outcome_text,
 		.line_heard = session->line_heard,
 		.answer = session->answer,
+		.scram = session->scram,
 		.now_ms = now_ms,
 		.window = 1,
 	};
@@ -276,6 +277,7 @@ void session_free(struct session *session)
 	outbuf_free(&session->outcome_text);
 	outbuf_free(&session->line_heard);
 	outbuf_free(&session->answer);
+	scram_free(&session->scram);
 	free(session->iov);
 	*session = (struct session){0};
 }

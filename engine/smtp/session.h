@@ -168,6 +168,7 @@ struct session {
 	void *who;
 	struct outbuf line_heard; /* owned: for line, when it came in pieces */
 	struct outbuf answer;	  /* owned: to the challenge at hand */
+	struct scram scram;	  /* ... of a login by that */
 };
 
 /* Begins: the connection is made, the greeting is waited for. The setup is copied. */

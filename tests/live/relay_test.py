@@ -4,6 +4,8 @@
 One engine, a relay and a domain a case; bench/nameserver knows where relays are. A relay that does not let us in gets
 no mail and loses none; one that has not proved who it is hears no password; and no password is seen anywhere."""
 import base64
+import hashlib
+import hmac
 import json
 import os
 import pathlib
@@ -45,6 +47,8 @@ def secrets():
 class Relay:
     """auth: what it offers under TLS; clear: in clear. says: its replies to AUTH and what follows, instead of the right
     ones."""
+
+    vain = False  # lets everybody in by SCRAM, and proves nothing
 
     def __init__(self, certificate=None, auth="PLAIN LOGIN", clear="", implicit=False, says=None):
         self.auth, self.clear, self.implicit, self.says = auth, clear, implicit, says
@@ -112,6 +116,9 @@ class Relay:
                 if reply.startswith("334"):
                     self.heard.append("tls " + lines.readline().decode().rstrip("\r\n"))
             return
+        if words[1] == "SCRAM-SHA-256":
+            self.scram(words[2], say, lines)
+            return
         if words[1] == "PLAIN":
             _, user, password = base64.b64decode(words[2]).decode().split("\0")
         else:
@@ -120,6 +127,28 @@ class Relay:
             say("334 " + base64.b64encode(b"Password:").decode())
             password = base64.b64decode(lines.readline()).decode()
         say("235 2.7.0 welcome" if (user, password) == (USER, PASSWORD) else "535 5.7.8 bad user or password")
+
+    def scram(self, first, say, lines):
+        """RFC 5802 and 7677, the server's end."""
+        hear = lambda: base64.b64decode(lines.readline()).decode()
+        tell = lambda text: say("334 " + base64.b64encode(text.encode()).decode())
+        mac = lambda key, text: hmac.digest(key, text.encode(), "sha256")
+        bare = base64.b64decode(first).decode().removeprefix("n,,")
+        nonce, salt = bare.split(",r=")[1] + "theirs", base64.b64encode(b"a salt").decode()
+        challenge = "r=%s,s=%s,i=4096" % (nonce, salt)
+        tell(challenge)
+        final, _, proof = hear().rpartition(",p=")
+        salted, said = hashlib.pbkdf2_hmac("sha256", PASSWORD.encode(), b"a salt", 4096), ",".join((bare, challenge, final))
+        client = mac(salted, "Client Key")
+        signature = mac(hashlib.sha256(client).digest(), said)
+        right = base64.b64decode(proof) == bytes(a ^ b for a, b in zip(client, signature)) and bare.startswith("n=" + USER)
+        if self.vain:
+            say("235 2.7.0 welcome, whoever you are")
+        elif right:
+            tell("v=" + base64.b64encode(mac(mac(salted, "Server Key"), said)).decode())
+            say("235 2.7.0 welcome" if hear() == "" else "501 5.5.2 what?")
+        else:
+            say("535 5.7.8 bad user or password")
 
     def verbs(self):
         return [line.split(" ")[1] if line.startswith("tls ") else line.split(" ")[0] for line in self.heard]
@@ -153,9 +182,15 @@ class Case:
         return "it has not heard %s but %s" % (missing, heard) if missing else ""
 
 
+def in_vain(certificate):
+    relay = Relay(certificate, auth="SCRAM-SHA-256")
+    relay.vain = True
+    return relay
+
+
 def cases(certificates, folder):
     named = certificates.leaf("relays", ",DNS:".join(name + ".relay.test" for name in ("good", "login", "first", "wrong", "busy",
-                                                                                    "odd", "plain", "tidy", "fallback")))
+                                                                                    "odd", "plain", "tidy", "fallback", "scram")))
     stranger = certificates.leaf("stranger", "else.test")
     login = 'user = "%s"  password-file = "%s/password"' % (USER, folder)
     old = 'user = "%s"  password-file = "%s/old"' % (USER, folder)
@@ -164,6 +199,10 @@ def cases(certificates, folder):
     return [
         Case("good", Relay(named), host("good") + login, "delivered", "pkix", [plain]),
         Case("login", Relay(named, auth="GSSAPI LOGIN"), host("login") + login, "delivered", "pkix", ["tls AUTH LOGIN"]),
+        Case("scram", Relay(named, auth="PLAIN LOGIN SCRAM-SHA-256"), host("scram") + login, "delivered", "pkix"),
+        Case("scram-wrong", Relay(named, auth="PLAIN SCRAM-SHA-256"), host("scram") + old, "deferred", "bad user or password"),
+        Case("scram-vain", in_vain(named), host("scram") + login, "deferred", "without having proved that it knows",
+             ["tls QUIT"]),
         Case("first", Relay(named, implicit=True), host("first") + login + "  implicit-tls = true", "delivered", "pkix",
              ["tls EHLO mta.relay.test", plain]),
         Case("open", Relay(), 'host = "127.0.0.1:PORT"  tls = "opportunistic"', "delivered", "none"),
@@ -195,13 +234,16 @@ class World:
                                       stdout=subprocess.PIPE)
         servers = self.names.stdout.readline().split()[-1].decode()
         conf = CONF % (folder, servers, path)
-        conf += 'domain "direct.test" { route = { "[127.0.0.1]:%d" } }\n' % self.cases[3].relay.port
+        conf += 'domain "direct.test" { route = { "[127.0.0.1]:%d" } }\n' % self.named("open").relay.port
         for case in self.cases:
             conf += case.section(case.relay.port if case.relay else 25)
             conf += 'domain "%s.test" { relay = "%s" }\n' % (case.name, case.name)
         (self.folder / "hikyaku.conf").write_text(conf)
         self.redis = Redis(path)
         self.env = dict(os.environ, SSL_CERT_FILE=self.certificates.authority[0])
+
+    def named(self, name):
+        return next(case for case in self.cases if case.name == name)
 
     def start(self):
         with open(self.folder / "engine.log", "wb") as log:
@@ -245,11 +287,14 @@ def deliver(world):
     for name, domain in (("wrong-2", "wrong"), ("wrong-3", "wrong"), ("star", "whatever"), ("direct", "direct")):
         world.submit(name, domain)
     world.start()
-    world.wait(lambda: len(world.events()) >= len(world.cases) + 2 and len(alarms(world.redis)) >= 3)
+    world.wait(lambda: len(world.events()) >= len(world.cases) + 2 and len(alarms(world.redis)) >= 5)
     found = world.events()
     for case in world.cases:
         world.check(case.name, case.judge(found))
-    for name, site in (("star", "relay fallback"), ("direct", "127.0.0.1:%d" % world.cases[3].relay.port)):
+    heard = "\n".join(world.named("scram").relay.heard)
+    said = [secret for secret in secrets() if secret.decode() in heard]
+    world.check("SCRAM says no password", "" if "AUTH SCRAM-SHA-256" in heard and not said else heard)
+    for name, site in (("star", "relay fallback"), ("direct", "127.0.0.1:%d" % world.named("open").relay.port)):
         kind, event = found.get(name, ("nothing", {}))
         world.check(name, "" if (kind, event.get("site")) == ("delivered", site) else "%s %s" % (kind, event))
 
@@ -259,7 +304,7 @@ def rest(world):
     wrong = next(case for case in world.cases if case.name == "wrong")
     told = sorted(alarm["site"] for alarm in alarms(world.redis) if alarm["alarm"] == "relay-login")
     world.check("one alarm for each that did not let us in",
-                "" if told == ["relay odd", "relay tidy", "relay wrong"] else "found %s" % told)
+                "" if told == ["relay odd", "relay scram-vain", "relay scram-wrong", "relay tidy", "relay wrong"] else "found %s" % told)
     asked = wrong.relay.verbs().count("AUTH")
     world.check("a password that was refused is not tried again", "" if asked == 1 else "it heard AUTH %d times" % asked)
     kinds = {name: kind for name, (kind, _) in world.events().items() if name.startswith("wrong")}

@@ -2,6 +2,8 @@
  * listener sees, and what becomes of the session. The dialogues H07 to H09 are about whole connections. */
 #include "smtp/session.h"
 
+#include "base/base64.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,17 +11,19 @@
 
 #include <cmocka.h>
 
-static const struct login login = {{"ann", 3}, {"s3cret", 6}};
+static const struct login login = {{"ann", 3}, {"s3cret", 6}, ""};
 static const struct session_limits patience = {.greeting_s = 9, .ehlo_s = 9, .quit_s = 9, .body_s = 9};
 static struct session session;
 static struct outbuf said, shown;
+static struct scram scram;
 
 /* ---- the mechanisms */
 
 static struct slice answered(enum auth_mechanism mechanism, unsigned n, const char *challenge)
 {
 	outbuf_reset(&said);
-	return auth_answer(mechanism, &login, n, slice_of(challenge), &said) ? outbuf_slice(&said) : SLICE("none");
+	return auth_answer(mechanism, &login, n, slice_of(challenge), &scram, &said) ? outbuf_slice(&said)
+										     : SLICE("none");
 }
 
 static void test_answers(void **state)
@@ -36,12 +40,106 @@ static void test_answers(void **state)
 	assert_true(slice_is(answered(AUTH_NONE, 0, ""), SLICE("none")));
 }
 
+/* ---- SCRAM: the example of RFC 7677 3 */
+
+static const struct login example = {SLICE("user"), SLICE("pencil"), "rOprNGfwEbeRWgbNEkqO"};
+
+#define THEIR_NONCE "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
+#define SALT	    "W22ZaJ0SNY7soEsUEjb6gQ=="
+#define PROOF	    "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
+
+/* The answer to the n-th challenge, neither in base64; "none". */
+static struct slice scram_said(unsigned n, const char *challenge)
+{
+	static struct outbuf plain;
+	struct outbuf coded = {0};
+
+	base64_add(&coded, slice_of(challenge));
+	outbuf_reset(&said);
+	outbuf_reset(&plain);
+	if (!auth_answer(AUTH_SCRAM, &example, n, outbuf_slice(&coded), &scram, &said))
+		outbuf_add(&plain, SLICE("none"));
+	else
+		assert_true(base64_read(&plain, outbuf_slice(&said)));
+	outbuf_free(&coded);
+	return outbuf_slice(&plain);
+}
+
+static void test_scram_of_the_rfc(void **state)
+{
+	(void)state;
+	assert_true(slice_is(scram_said(0, ""), SLICE("n,,n=user,r=rOprNGfwEbeRWgbNEkqO")));
+	assert_true(slice_is(scram_said(1, "r=" THEIR_NONCE ",s=" SALT ",i=4096"),
+			     SLICE("c=biws,r=" THEIR_NONCE ",p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=")));
+	assert_false(auth_is_mutual(AUTH_SCRAM, &scram));
+	assert_true(slice_is(scram_said(2, PROOF), SLICE("")));
+	assert_true(auth_is_mutual(AUTH_SCRAM, &scram));
+	assert_true(slice_is(scram_said(3, ""), SLICE("none")));
+}
+
+static void test_scram_that_is_none(void **state)
+{
+	static const char *const challenges[] = {
+		"",
+		"e=other-error",
+		"r=" THEIR_NONCE ",s=" SALT,
+		"r=" THEIR_NONCE ",s=" SALT ",i=",
+		"r=" THEIR_NONCE ",s=" SALT ",i=4095",
+		"r=" THEIR_NONCE ",s=" SALT ",i=50001",
+		"r=" THEIR_NONCE ",s=" SALT ",i=99999999999999999999",
+		"r=" THEIR_NONCE ",s=,i=4096",
+		"r=" THEIR_NONCE ",s=!,i=4096",
+		"r=rOprNGfwEbeRWgbNEkqO,s=" SALT ",i=4096",
+		"r=another%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=" SALT ",i=4096",
+		"m=more,r=" THEIR_NONCE ",s=" SALT ",i=4096",
+		"s=" SALT ",r=" THEIR_NONCE ",i=4096",
+	};
+	static const char *const proofs[] = {"",
+					     "v=",
+					     "e=invalid-proof",
+					     "v=!",
+					     "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G8=",
+					     "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl9"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(challenges) / sizeof(challenges[0]); i++) {
+		scram_said(0, "");
+		if (!slice_is(scram_said(1, challenges[i]), SLICE("none")))
+			fail_msg("%s was answered", challenges[i]);
+	}
+	for (size_t i = 0; i < sizeof(proofs) / sizeof(proofs[0]); i++) {
+		scram_said(0, "");
+		scram_said(1, "r=" THEIR_NONCE ",s=" SALT ",i=4096");
+		if (!slice_is(scram_said(2, proofs[i]), SLICE("none")) || auth_is_mutual(AUTH_SCRAM, &scram))
+			fail_msg("%s was believed", proofs[i]);
+	}
+}
+
+static void test_scram_names(void **state)
+{
+	struct scram other = {0};
+	struct outbuf out = {0};
+
+	(void)state;
+	scram_first(&other, SLICE("a=b,c"), SLICE("n"), &out);
+	assert_true(slice_is(outbuf_slice(&out), SLICE("n,,n=a=3Db=2Cc,r=n")));
+	outbuf_free(&out);
+	scram_free(&other);
+}
+
 static void test_choice(void **state)
 {
 	(void)state;
-	assert_int_equal(auth_choose(&(struct caps){.auth_plain = true, .auth_login = true}), AUTH_PLAIN);
-	assert_int_equal(auth_choose(&(struct caps){.auth_login = true}), AUTH_LOGIN);
-	assert_int_equal(auth_choose(&(struct caps){.starttls = true}), AUTH_NONE);
+	const struct caps all = {.auth_plain = true, .auth_login = true, .auth_scram = true};
+	const struct login odd = {SLICE("user"), SLICE("p\xc3\xa4ss"), "nonce"};
+
+	assert_int_equal(auth_choose(&all, &example), AUTH_SCRAM);
+	assert_int_equal(auth_choose(&all, &odd), AUTH_PLAIN); /* we have no SASLprep */
+	assert_int_equal(auth_choose(&all, &login), AUTH_PLAIN);
+	assert_int_equal(auth_choose(&(struct caps){.auth_plain = true, .auth_login = true}, &example), AUTH_PLAIN);
+	assert_int_equal(auth_choose(&(struct caps){.auth_login = true}, &login), AUTH_LOGIN);
+	assert_int_equal(auth_choose(&(struct caps){.starttls = true}, &login), AUTH_NONE);
+	assert_int_equal(auth_choose(&(struct caps){.auth_scram = true}, &odd), AUTH_NONE);
 }
 
 /* ---- a session that logs in */
@@ -146,7 +244,7 @@ static void test_login(void **state)
 static void test_long_answer(void **state)
 {
 	char room[512];
-	struct login long_one = {SLICE("ann"), {room, sizeof(room)}};
+	struct login long_one = {.user = SLICE("ann"), .password = {room, sizeof(room)}};
 
 	(void)state;
 	memset(room, 'x', sizeof(room));
@@ -247,7 +345,7 @@ static void test_implicit_tls_fails(void **state)
 	const struct slice where = SLICE("at the handshake");
 
 	(void)state;
-	begin(&(struct login){SLICE_NONE, SLICE_NONE}, true);
+	begin(&(struct login){.user = SLICE_NONE}, true);
 	session_insecure(&session, "no common cipher", 1);
 	assert_int_equal(session_end(&session), SESSION_INSECURE);
 	assert_true(slice_ends_nocase(session_outcome(&session)->text, where));
@@ -265,12 +363,21 @@ static int forget(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_answers),		cmocka_unit_test(test_choice),
-		cmocka_unit_test(test_plain),		cmocka_unit_test(test_login),
-		cmocka_unit_test(test_long_answer),	cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_not_now),		cmocka_unit_test(test_endless_challenges),
-		cmocka_unit_test(test_nothing_offered), cmocka_unit_test(test_never_in_clear),
-		cmocka_unit_test(test_implicit_tls),	cmocka_unit_test(test_implicit_tls_fails),
+		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_scram_of_the_rfc),
+		cmocka_unit_test(test_scram_that_is_none),
+		cmocka_unit_test(test_scram_names),
+		cmocka_unit_test(test_choice),
+		cmocka_unit_test(test_plain),
+		cmocka_unit_test(test_login),
+		cmocka_unit_test(test_long_answer),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_not_now),
+		cmocka_unit_test(test_endless_challenges),
+		cmocka_unit_test(test_nothing_offered),
+		cmocka_unit_test(test_never_in_clear),
+		cmocka_unit_test(test_implicit_tls),
+		cmocka_unit_test(test_implicit_tls_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, forget);

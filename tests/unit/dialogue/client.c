@@ -246,7 +246,7 @@ void client_connects(struct play *play)
 		    : dialogue_given(dialogue, SLICE("TLS if offered"), NULL, NULL) ? SESSION_TLS_IF_OFFERED
 										    : SESSION_CLEAR;
 	if (dialogue_given(dialogue, SLICE("login"), NULL, NULL))
-		setup.login = (struct login){SLICE("ma.sender"), SLICE("a secret")};
+		setup.login = (struct login){.user = SLICE("ma.sender"), .password = SLICE("a secret")};
 	setup.no_pipelining = dialogue_given(dialogue, SLICE("no pipelining"), NULL, NULL);
 	session_start(&play->session, &setup, play->now_ms);
 	session_listen(&play->session, listen, play);
