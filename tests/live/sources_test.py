@@ -25,6 +25,7 @@ class Receiver(Listener):
     def __init__(self):
         self.lock = threading.Lock()
         self.taken, self.names, self.open, self.most_open = {}, {}, 0, 0
+        self.carried = []  # by each connection: how many recipients each of its messages had
         super().__init__()
 
     def talk(self, connection, peer):
@@ -45,7 +46,8 @@ class Receiver(Listener):
 
     def converse(self, stream, peer):
         stream.write(b"220 receiver.test ESMTP\r\n")
-        recipients = []
+        recipients, carried = [], []
+        self.carried.append(carried)
         for line in stream:
             text = line.decode("latin1").strip()
             verb = text.upper()
@@ -66,6 +68,7 @@ class Receiver(Listener):
                 with self.lock:
                     for recipient in recipients:
                         self.taken.setdefault(recipient, []).append(peer)
+                    carried.append(len(recipients))
                 recipients = []
             elif verb == "QUIT":
                 return True
@@ -339,6 +342,19 @@ def test_domain():
         need(took_s < 6, "the others are not held to 5/s:", took_s)
         need(took_s > 1.4, "but to the site's rate:", took_s)
         need(own <= took_s * 5 + 2, "the domain is held to its own:", own, took_s)
+    finally:
+        world.close()
+
+
+def test_messages_of_several():
+    """a message to several recipients is one of those that a connection may carry"""
+    world = World("", "connections = 1  recipients-per-message = 5  messages-per-connection = 2")
+    try:
+        world.send("m", 30, message={
+            "headers": {"From": "news@sender.test", "To": "all@sender.test"}, "subject": "x", "text": "the same for all"})
+        carried = [messages for messages in world.receiver.carried if messages]
+        need(sum(map(sum, carried)) == 30 and max(map(max, carried)) == 5, carried)
+        need(max(map(len, carried)) == 2, "messages of a connection", carried)
     finally:
         world.close()
 
