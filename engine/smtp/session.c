@@ -136,6 +136,12 @@ static void release_held(struct session *session)
 	outbuf_free(&pending);
 }
 
+/* What a server says of SCRAM is enough to guess the password by, for whoever has time. */
+static bool is_secret(const struct session *session, struct slice line)
+{
+	return session->mechanism == AUTH_SCRAM && !session->logged_in && slice_starts(line, SLICE("334"));
+}
+
 static void tell_heard(struct session *session, struct slice bytes)
 {
 	while (bytes.len > 0) {
@@ -147,7 +153,7 @@ static void tell_heard(struct session *session, struct slice bytes)
 		struct slice line = outbuf_slice(&session->line_heard);
 
 		line.len -= line.len > 0 && line.ptr[line.len - 1] == '\r';
-		session->line(session->who, false, line);
+		session->line(session->who, false, is_secret(session, line) ? SLICE("334 ****") : line);
 		outbuf_reset(&session->line_heard);
 	}
 }

@@ -238,5 +238,6 @@ bool session_found_window_broken(const struct session *session);
 bool session_found_window_proved(const struct session *session);
 
 /* Every line of the dialogue, as it is said and heard, for `try` and transcripts. By default nobody listens. The
- * line has no CRLF; of a body only "(1234 octets)" is told, and of a password "****". */
+ * line has no CRLF; of a body only "(1234 octets)" is told, and of a password, and of
+ * what a server says by which one could be guessed, "****". */
 void session_listen(struct session *session, void (*line)(void *who, bool ours, struct slice line), void *who);

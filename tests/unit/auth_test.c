@@ -149,6 +149,8 @@ static void on_line(void *who, bool ours, struct slice line)
 	(void)who;
 	if (ours)
 		outbuf_printf(&shown, "%.*s|", SLICE_ARG(line));
+	else if (slice_starts(line, SLICE("334")))
+		outbuf_printf(&shown, "< %.*s|", SLICE_ARG(line));
 }
 
 static void hear(const char *lines)
@@ -226,6 +228,30 @@ static void test_plain(void **state)
 	assert_false(is_shown("AGFubgBzM2NyZXQ"));
 }
 
+/* A session by the example of RFC 7677, as a listener hears it: up to the server's last word, or without that. */
+static void test_scram(void **state)
+{
+	(void)state;
+	for (int proves = 1; proves >= 0; proves--) {
+		secured(&example, "250-mx\r\n250 AUTH PLAIN SCRAM-SHA-256\r\n");
+		says("AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=\r\n");
+		hear("334 cj1yT3ByTkdmd0ViZVJXZ2JORWtxTyVodllEcFdVYTJSYVRDQWZ1eEZJbGopaE5sRiRrMCxzPVcyMlphSjBTTlk3c29F"
+		     "c1VFamI2Z1E9PSxpPTQwOTY=\r\n");
+		says("Yz1iaXdzLHI9ck9wck5HZndFYmVSV2diTkVrcU8laHZZRHBXVWEyUmFUQ0FmdXhGSWxqKWhObEYkazAscD1kSHpiWmFwV0lrN"
+		     "GpV"
+		     "aE4rVXRlOXl0YWc5empmTUhnc3FtbWl6N0FuZFZRPQ==\r\n");
+		if (proves) {
+			hear("334 dj02cnJpVFJCaTIzV3BSUi93dHVwK21NaFVaVW4vZEI1bkxUSlJzamw5NUc0PQ==\r\n");
+			says("\r\n");
+		}
+		hear("235 2.7.0 welcome\r\n");
+		assert_int_equal(session_is_ready(&session), proves);
+		assert_true(is_shown(proves ? "|AUTH SCRAM-SHA-256 ****|< 334 ****|****|< 334 ****|****|"
+					    : "|AUTH SCRAM-SHA-256 ****|< 334 ****|****|"));
+	}
+	shut_out();
+}
+
 static void test_login(void **state)
 {
 	(void)state;
@@ -237,7 +263,7 @@ static void test_login(void **state)
 	says("czNjcmV0\r\n");
 	hear("235 welcome\r\n");
 	assert_true(session_is_ready(&session));
-	assert_true(is_shown("|AUTH LOGIN|****|****|"));
+	assert_true(is_shown("|AUTH LOGIN|< 334 VXNlcm5hbWU6|****|< 334 UGFzc3dvcmQ6|****|"));
 }
 
 /* A password so long that PLAIN's answer does not fit its command goes when it is asked for. */
@@ -253,7 +279,7 @@ static void test_long_answer(void **state)
 	hear("334 \r\n");
 	assert_true(session_say(&session, &(struct session_send){0}));
 	session_said(&session, 0, 1);
-	assert_true(is_shown("|AUTH PLAIN|****|"));
+	assert_true(is_shown("|AUTH PLAIN|< 334 |****|"));
 	assert_false(is_shown("eHh4"));
 	hear("235 welcome\r\n");
 	assert_true(session_is_ready(&session));
@@ -369,6 +395,7 @@ int main(void)
 		cmocka_unit_test(test_scram_names),
 		cmocka_unit_test(test_choice),
 		cmocka_unit_test(test_plain),
+		cmocka_unit_test(test_scram),
 		cmocka_unit_test(test_login),
 		cmocka_unit_test(test_long_answer),
 		cmocka_unit_test(test_refused),
