@@ -168,8 +168,9 @@ class Receiver:
         return "".join(path.read_text(errors="replace")[-2000:] for path in self.folder.glob("*log"))
 
     def stop(self):
-        """The first process of its namespace goes, and all others with it."""
-        for child in pathlib.Path("/proc/%d/task/%d/children" % (self.process.pid, self.process.pid)).read_text().split():
+        """The first process of its namespace goes, and all others with it. One that has ended has told why by its log."""
+        children = pathlib.Path("/proc/%d/task/%d/children" % (self.process.pid, self.process.pid))
+        for child in children.read_text().split() if self.process.poll() is None else ():
             os.kill(int(child), signal.SIGKILL)
         self.process.wait(10)
         self.log.close()
