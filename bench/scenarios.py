@@ -17,7 +17,7 @@ DEFAULTS = dict(
     connections=10,       # for each site
     learning="true",      # the engine finds out how many of them the receiver takes
     per_connection=100,   # messages
-    bare_connections=1000,  # of the bare client
+    bare_connections=0,   # of the bare client; 0: as many as the engine had
     sink=(),              # more options of the receiver
     tls=None,             # "new": no session is resumed; "resumed"
     distance_ms=0,        # round trip through bench/delay
@@ -70,11 +70,11 @@ TABLE = {
                      text="10 KB newsletter beside 2,000 connections that are silent in clear and 2,000 under TLS"),
     "tls-storm": dict(kind="storm", storm=5000, repeats=1, seconds=20,
                       text="single mails by a Poisson clock, 100 a second, while 5,000 sites stall in the TLS handshake; from the intended submission"),
-    "distance-20ms": dict(distance_ms=20, recipients=20000, domains=10, bare_connections=100,
+    "distance-20ms": dict(distance_ms=20, recipients=20000, domains=10,
                           text="10 KB newsletter, receivers 20 ms away, 100 connections, behind"),
-    "distance-20ms-window8": dict(distance_ms=20, recipients=100000, domains=10, window=8, bare_connections=100,
+    "distance-20ms-window8": dict(distance_ms=20, recipients=100000, domains=10, window=8,
                                   text="10 KB newsletter, receivers 20 ms away, 100 connections, " + WINDOW),
-    "distance-100ms": dict(distance_ms=100, recipients=10000, domains=10, bare_connections=100,
+    "distance-100ms": dict(distance_ms=100, recipients=10000, domains=10,
                            text="10 KB newsletter, receivers 100 ms away, 100 connections, behind"),
     "failures-5": dict(sink=("--rule", "* rcpt 5% 550 5.1.1 no such user here"), conf=UNBROKEN,
                        text="10 KB newsletter, filled queue, 5 % fail for good; alarms do not pause"),

@@ -1,5 +1,5 @@
 """Scenarios with receivers that say nothing any more: what a connection that is merely held costs, and what others suffer."""
-import json, signal, time
+import time
 
 from kinds import Transactional
 from measure import Sampler, kernel_mb
@@ -27,9 +27,7 @@ class Silent(Stage):
 
     def held(self, group, what="open"):
         """How many connections there are now."""
-        sink = self.world.process(group)
-        sink.send_signal(signal.SIGUSR1)
-        return json.loads(sink.stdout.readline())[what]
+        return self.counts_of_sink(group)[what]
 
     def all_held(self, group, wanted):
         """How many there are once all are there or three seconds have brought no more."""

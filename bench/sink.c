@@ -183,6 +183,8 @@ static void take_connections(int listener, unsigned number)
 		CHECK(peer != NULL);
 		peer->fd = fd;
 		sink.open++;
+		if (sink.open > sink.most_open)
+			sink.most_open = sink.open;
 		timer_init(&peer->timer, on_held);
 		list_init(&peer->closing);
 		receiver_init(&peer->receiver, &sink, quotas_find(&sink.quotas, number, from.sin_addr.s_addr),

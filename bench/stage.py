@@ -152,11 +152,15 @@ class Stage:
 
     # What is measured.
 
+    def counts_of_sink(self, name="sink"):
+        """What it has counted so far."""
+        sink = self.world.process(name)
+        sink.send_signal(signal.SIGUSR1)
+        return json.loads(sink.stdout.readline())
+
     def counted(self):
         """Messages at the sink by now."""
-        sink = self.world.process("sink")
-        sink.send_signal(signal.SIGUSR1)
-        return json.loads(sink.stdout.readline())["messages"]
+        return self.counts_of_sink()["messages"]
 
     def deliver(self):
         wanted = self.scenario["measure"] or self.scenario["recipients"]
@@ -198,10 +202,13 @@ class Stage:
                     bare=bare, sink=sink, extra=self.extra)
 
     def bare(self):
+        """The bare client, with as many connections as there were at most, so far."""
         s = self.scenario
+        connections = s["bare_connections"] or self.counts_of_sink()["most_open"]
+        self.extra["connections_at_most"] = connections
         to = [a for ip in self.addresses for a in ("--to", "%s:%d" % (ip, self.port))]
         count = min(s["recipients"], 20000 if s["distance_ms"] else 100000)
-        command = [BUILD + "/bin/bare", *to, "--connections", s["bare_connections"], "--messages", count, "--per-connection",
+        command = [BUILD + "/bin/bare", *to, "--connections", connections, "--messages", count, "--per-connection",
                    s["per_connection"], "--bytes", s["body"] + 660,
                    *(["--window", s["window"]] if s["window"] > 1 else []), *(["--lock-step", 1] if s["lock_step"] else [])]
         done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120)

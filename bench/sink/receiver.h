@@ -29,6 +29,7 @@ struct sink {
 	uint64_t connections, messages, recipients, refused, bytes, breaches;
 	uint64_t turned_away;	/* connections */
 	uint64_t open, stalled; /* connections now; of them, in a handshake that is never answered */
+	uint64_t most_open;	/* at a time */
 	uint64_t now_ms;	/* of this turn: monotonic */
 };
 

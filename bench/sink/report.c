@@ -25,6 +25,7 @@ void sink_write_counts(const struct sink *sink)
 	outbuf_byte(&out, '{');
 	outbuf_json_number(&out, "connections", sink->connections);
 	outbuf_json_number(&out, "open", sink->open);
+	outbuf_json_number(&out, "most_open", sink->most_open);
 	outbuf_json_number(&out, "stalled", sink->stalled);
 	outbuf_json_number(&out, "messages", sink->messages);
 	outbuf_json_number(&out, "recipients", sink->recipients);
