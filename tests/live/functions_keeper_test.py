@@ -222,6 +222,16 @@ def test_sweep_list(world):
     return s
 
 
+def test_sweep_whole(world):
+    """As many as one call looks at: the list is empty then, and no longer in the index."""
+    s = world.shard()
+    s.fill("j", [L] * 4, expires=PAST)
+    same(s.call("sweep", 4)[0], 4)
+    same(s.broken(), [])
+    same(s.changed(), [])
+    return s
+
+
 def test_sweep_literal(world):
     s = world.shard()
     s.fill("j", ["t:[IPv6:2001:db8::1]:acme:c"], expires=PAST)

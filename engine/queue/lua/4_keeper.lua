@@ -83,7 +83,7 @@ local function sweep_list(q, list, most, offset, earliest)
 		end
 	end
 	local gone = offset == 0 and sweep_tail(q, list, dead) or 0
-	if #records == most then
+	if #records == most and call('EXISTS', key) == 1 then
 		call('HSET', q.B .. ':sweep', 'list', list, 'offset', offset + most - gone, 'earliest', earliest)
 		return expired, #records
 	end
