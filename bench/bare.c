@@ -6,7 +6,8 @@
  *
  * Behind (the default): MAIL, RCPT, DATA of the next message leave with the end of the previous one. With --window N:
  * N transactions of MAIL, RCPT, BDAT LAST in each send. With --lock-step 1: one command at a time, as without
- * PIPELINING. A message counts when its 250 has come. Prints one JSON object with rate and CPU (its own process). */
+ * PIPELINING. With --recipients N, behind only, a message goes to so many. A message counts when its 250 has come.
+ * Prints one JSON object with rate and CPU (its own process). */
 #include "base/address.h"
 #include "base/check.h"
 #include "base/outbuf.h"
@@ -44,9 +45,9 @@ struct client {
 
 static struct {
 	struct address to[TO_MAX];
-	unsigned nto, connections, per_connection, window, lock_step;
+	unsigned nto, connections, per_connection, window, lock_step, recipients;
 	unsigned long messages, bytes;
-} setup = {.connections = 1000, .per_connection = 100, .messages = 100000, .bytes = 10240};
+} setup = {.recipients = 1, .connections = 1000, .per_connection = 100, .messages = 100000, .bytes = 10240};
 
 static struct io_uring ring;
 static struct io_uring_buf_ring *buffer_ring;
@@ -149,7 +150,7 @@ static void say_envelope(struct client *client)
 		return;
 	}
 	say(client, PHASE_FIRST, outbuf_slice(&group));
-	client->expected = 3;
+	client->expected = 2 + setup.recipients;
 }
 
 /* Behind: the body, and with it the commands of the next message. */
@@ -162,7 +163,7 @@ static void say_body(struct client *client)
 	client->phase = PHASE_BODY;
 	if (!setup.lock_step && begin_message(client)) {
 		client->iov[2] = piece(outbuf_slice(&group));
-		client->expected = 4;
+		client->expected = 3 + setup.recipients;
 		send_pieces(client, 3);
 	} else {
 		send_pieces(client, 2);
@@ -333,7 +334,10 @@ static void write_messages(void)
 			outbuf_byte(&body, (char)('a' + i % 26));
 		outbuf_add(&body, SLICE("\r\n"));
 	}
-	outbuf_add(&group, SLICE(MAIL_LINE RCPT_LINE DATA_LINE));
+	outbuf_add(&group, SLICE(MAIL_LINE RCPT_LINE));
+	for (unsigned i = 1; i < setup.recipients; i++)
+		outbuf_printf(&group, "RCPT TO:<u%u@d123.test>\r\n", i);
+	outbuf_add(&group, SLICE(DATA_LINE));
 	outbuf_printf(&bdat, MAIL_LINE RCPT_LINE "BDAT %zu LAST\r\n", body.len);
 }
 
@@ -355,12 +359,17 @@ static bool read_options(int argc, char **argv)
 			setup.bytes = n;
 		else if (strcmp(argv[i], "--window") == 0)
 			setup.window = (unsigned)n;
+		else if (strcmp(argv[i], "--recipients") == 0)
+			setup.recipients = (unsigned)n;
 		else if (strcmp(argv[i], "--lock-step") == 0)
 			setup.lock_step = (unsigned)n;
 		else
 			return false;
 	}
-	return argc % 2 == 1 && setup.nto && setup.connections && setup.per_connection && setup.window <= WINDOW_MAX;
+	if ((setup.window || setup.lock_step) && setup.recipients != 1)
+		return false;
+	return argc % 2 == 1 && setup.recipients && setup.nto && setup.connections && setup.per_connection &&
+	       setup.window <= WINDOW_MAX;
 }
 
 static double seconds_of(struct timeval time)
@@ -376,7 +385,7 @@ int main(int argc, char **argv)
 	if (!read_options(argc, argv)) {
 		fprintf(stderr,
 			"usage: bare --to ADDRESS:PORT... [--connections N] [--messages N] [--per-connection N] "
-			"[--bytes N] [--window N] [--lock-step 1]\n");
+			"[--bytes N] [--window N] [--lock-step 1] [--recipients N]\n");
 		return 2;
 	}
 	write_messages();

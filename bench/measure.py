@@ -147,7 +147,10 @@ class Sampler(threading.Thread):
 
     def run(self):
         while not self.done.wait(1.0):
-            self.sample()
+            try:
+                self.sample()
+            except OSError:
+                return  # the run broke off, and its parts are gone
 
     def sample(self):
         now = self.look()

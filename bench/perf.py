@@ -105,12 +105,13 @@ def rungs(whole, total):
 
 
 def top(stacks, parts_shown=3, lines_shown=12):
-    """Lines: the parts by their share; of the largest, the functions that cost most, alone and with what they call."""
+    """Lines: the parts by their share; of the largest that are the bench's, and not its neighbours, the functions that cost
+    most, alone and with what they call."""
     parts, total = collections.Counter(), stacks.total()
     for stack, count in stacks.items():
         parts[stack[0]] += count
     said = ["  " + ", ".join("%s %.0f %%" % (part, 100 * n / total) for part, n in parts.most_common() if n >= 0.005 * total)]
-    for part, n in parts.most_common(parts_shown):
+    for part, n in [pair for pair in parts.most_common() if pair[0] in flame.COLOURS][:parts_shown]:
         own, whole = costs(stacks, part)
         said.append("  %-44s %-8s %s" % ("%s: of its time" % part, "alone", "with what it calls"))
         for left, right in zip(own.most_common(lines_shown), rungs(whole, n)):

@@ -8,8 +8,9 @@ DEFAULTS = dict(
     unique=False,         # each recipient has a message of its own; else one template, 200 bytes of variables
     body=10240,           # bytes of text
     pipeline=64,          # submissions under way
+    to_each=1,            # recipients of a transaction: of peers, and of the bare client beside them
     vars=200,             # bytes of variables of each recipient
-    per_job=10000,         # recipients of a job
+    per_job=10000,        # recipients of a job
     window=1,             # transactions under way on a connection; 1: the next envelope behind the end of a message
     lock_step=False,      # the receiver has no PIPELINING, and the bare client does as if
     domains=500,
@@ -84,6 +85,8 @@ TABLE = {
                           text="single mails by a Poisson clock, 100 a second, beside a saturated newsletter; from the intended submission"),
     "peer-postfix": dict(kind="peer", peer="postfix", recipients=4000,
                          text="Postfix: unique 10 KB, one recipient each, from a full queue, its own fsync always, 200 connections to one relay"),
+    "peer-postfix-shared": dict(kind="peer", peer="postfix", recipients=100000, to_each=50, per_connection=1000,
+                                text="Postfix: other work, the same 10 KB to 50 recipients in one transaction; recipients, from a full queue"),
     "peer-postfix-submit": dict(kind="peer", peer="postfix", recipients=4000, submit=True, text="Postfix: the same, in and out"),
     "peer-exim-submit": dict(kind="peer", peer="exim", recipients=500, submit=True,
                              text="Exim: unique 10 KB, one recipient each, in and out, its own fsync always, fed on 50 connections"),

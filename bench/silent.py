@@ -133,9 +133,10 @@ class Storm(Silent, Transactional):
         used = sampler.finish()
         if loader.wait():
             self.fail("submitting did not work")
-        at = lambda times, share: times["all"][min(len(times["all"]) - 1, int(len(times["all"]) * share))]
+        at = lambda times, share, part="all": times[part][min(len(times[part]) - 1, int(len(times[part]) * share))]
         self.extra.update(stalled_handshakes=stalled, calm_p99_ms=at(calm, 0.99), storm_p99_ms=at(storm, 0.99), calm_worst_ms=at(calm, 1),
-                          storm_worst_ms=at(storm, 1), samples=len(sent) + len(more),
+                          storm_worst_ms=at(storm, 1),
+                          **{"storm_%s_p99_ms" % part: at(storm, 0.99, part) for part in ("accept", "wait", "send", "redis")}, samples=len(sent) + len(more),
                           engine_kb_each=(self.meter.memory_mb("engine") - engine) * 1000 / max(stalled, 1))
         latency = [[share, at(storm, share)] for share in (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1)]
         return dict(seconds=took, delivered=len(more), used=used, samples=sampler.samples, bare=None, extra=self.extra,

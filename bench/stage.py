@@ -29,7 +29,7 @@ class Broken(Exception):
 class Stage:
     def __init__(self, scenario):
         self.scenario, self.world, self.meter = scenario, World("bench"), Meter()
-        self.world.meter = self.meter
+        self.world.meter, self.world.fail = self.meter, self.fail
         self.port, self.nameserver, self.server = free_port(), None, "embedded"
         self.sink_port = free_port() if scenario["distance_ms"] else self.port
         self.addresses = ["127.0.0.%d" % n for n in range(1, 2 if scenario["one_site"] else ADDRESSES + 1)]
@@ -202,19 +202,20 @@ class Stage:
                     bare=bare, sink=sink, extra=self.extra)
 
     def bare(self):
-        """The bare client, with as many connections as there were at most, so far."""
-        s = self.scenario
+        """The bare client, with as many connections as there were at most, so far; its rate and CPU are a recipient's, as all figures are."""
+        s, each = self.scenario, self.scenario["to_each"]
         connections = s["bare_connections"] or self.counts_of_sink()["most_open"]
         self.extra["connections_at_most"] = connections
         to = [a for ip in self.addresses for a in ("--to", "%s:%d" % (ip, self.port))]
-        count = min(s["recipients"], 20000 if s["distance_ms"] else 100000)
+        count = min(s["recipients"], 20000 if s["distance_ms"] else 100000) // each
         command = [BUILD + "/bin/bare", *to, "--connections", connections, "--messages", count, "--per-connection",
-                   s["per_connection"], "--bytes", s["body"] + 660,
+                   s["per_connection"], "--bytes", s["body"] + 660, "--recipients", each,
                    *(["--window", s["window"]] if s["window"] > 1 else []), *(["--lock-step", 1] if s["lock_step"] else [])]
         done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120)
         if done.returncode:
             self.fail("the bare client: " + done.stderr)
-        return json.loads(done.stdout)
+        told = json.loads(done.stdout)
+        return dict(told, rate=told["rate"] * each, cpu_us=told["cpu_us"] / each)
 
     def run(self):
         try:

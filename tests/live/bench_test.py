@@ -62,6 +62,19 @@ def test_flame_graph_is_an_image():
     need(abs(boxes["worker_turn"] - 2 / 3) < 1e-4 and abs(boxes["tcp_sendmsg"] - 1 / 3) < 1e-4 and boxes["a <neighbour>"], boxes)
 
 
+def test_what_does_not_start_is_told():
+    """And the others are played all the same."""
+    def check(folder):
+        code = ("import pathlib, runpy, sys; sys.path.insert(0, 'bench'); import report; report.OUT = pathlib.Path(sys.argv.pop()); "
+                "runpy.run_path('bench/run', run_name='__main__')")
+        done = subprocess.run([sys.executable, "-B", "-c", code, "--scenario", "newsletter,tls", "--repeat", "1", "--noisy", folder],
+                              env={**os.environ, "HIKYAKU": "/bin/false"}, cwd=ROOT, capture_output=True, text=True)
+        need(done.stdout.count("did not work: the engine ended at once") == 2, done.stdout, done.stderr)
+        need(done.returncode == 1, done.returncode)
+
+    in_folder("bench", check)
+
+
 def test_missing_perf_is_told():
     def check(folder):
         code = "import sys; sys.path.insert(0, %r); import perf; print(perf.missing('true'))" % str(ROOT / "bench")
