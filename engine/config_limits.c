@@ -89,6 +89,22 @@ static void explain(const struct config_key *key, const struct limits *limits, c
 	outbuf_byte(why, '\n');
 }
 
+/* A site's own, and what we know of it. NULL: there is none. */
+static void add_site(struct row *row, const struct config_site *site)
+{
+	if (site)
+		add(row, &site->limits, "site", site->name, SLICE_NONE);
+	if (site && site->built_in)
+		add(row, site->built_in, "site", site->name, SLICE_NONE);
+}
+
+/* What holds wherever nothing nearer says otherwise. */
+static void add_common(struct row *row, const struct config *config)
+{
+	add_domain(row, config, SLICE("*"));
+	add(row, &config->limits, "queue", SLICE_NONE, SLICE_NONE);
+}
+
 /* Each key from the first seat that has it. */
 static struct limits merge(const struct row *row, struct outbuf *why)
 {
@@ -126,12 +142,8 @@ struct limits config_limits(const struct config *config, struct slice domain, st
 	add_suffixes(&row, config, domain);
 	if (relay)
 		add(&row, &relay->limits, "relay", relay->name, SLICE_NONE);
-	if (site)
-		add(&row, &site->limits, "site", site->name, SLICE_NONE);
-	if (site && site->built_in)
-		add(&row, site->built_in, "site", site->name, SLICE_NONE);
-	add_domain(&row, config, SLICE("*"));
-	add(&row, &config->limits, "queue", SLICE_NONE, SLICE_NONE);
+	add_site(&row, site);
+	add_common(&row, config);
 	return merge(&row, why);
 }
 
@@ -141,8 +153,7 @@ struct limits config_relay_limits(const struct config *config, const struct conf
 
 	add(&row, &relay->protection, "relay", relay->name, SLICE_NONE);
 	add(&row, &relay->limits, "relay", relay->name, SLICE_NONE);
-	add_domain(&row, config, SLICE("*"));
-	add(&row, &config->limits, "queue", SLICE_NONE, SLICE_NONE);
+	add_common(&row, config);
 	return merge(&row, NULL);
 }
 
@@ -152,12 +163,8 @@ struct limits config_site_limits(const struct config *config, struct slice site_
 	struct row row = {.n = 0};
 
 	add_site_source(&row, site, source);
-	if (site)
-		add(&row, &site->limits, "site", site->name, SLICE_NONE);
-	if (site && site->built_in)
-		add(&row, site->built_in, "site", site->name, SLICE_NONE);
-	add_domain(&row, config, SLICE("*"));
-	add(&row, &config->limits, "queue", SLICE_NONE, SLICE_NONE);
+	add_site(&row, site);
+	add_common(&row, config);
 	return merge(&row, NULL);
 }
 
