@@ -243,38 +243,34 @@ static bool waits_as(const struct addressee *recipient, const struct addressee *
 	       before->expires_ms == recipient->expires_ms && slice_is(before->domain, recipient->domain);
 }
 
-static void put_queued(const struct admission *admission, const struct addressee *recipient, uint64_t now_ms,
-		       struct outbuf *bytes, struct admission_item *item)
+static void put_queued(const struct admission *admission, const struct addressee *before,
+		       const struct addressee *recipient, uint64_t now_ms, struct outbuf *bytes,
+		       struct admission_item *item)
 {
 	const struct job *job = admission->job;
 	uint64_t delay_ms = recipient->not_before_ms > now_ms ? recipient->not_before_ms - now_ms : 0;
 	size_t mark = bytes->len;
 
-	list_name(bytes,
-		  &(struct list_parts){job->transactional, recipient->domain, job->tenant, job->pool, job->campaign});
-	end_text(item, bytes, &mark);
-	outbuf_number(bytes, delay_ms);
-	end_text(item, bytes, &mark);
-	outbuf_number(bytes, recipient->expires_ms);
+	item->kind = SLICE("+");
+	if (!waits_as(recipient, before)) {
+		item->kind = SLICE("q");
+		list_name(bytes, &(struct list_parts){job->transactional, recipient->domain, job->tenant, job->pool,
+						      job->campaign});
+		end_text(item, bytes, &mark);
+		outbuf_number(bytes, delay_ms);
+		end_text(item, bytes, &mark);
+		outbuf_number(bytes, recipient->expires_ms);
+		end_text(item, bytes, &mark);
+	}
+	put_record(admission, recipient, bytes);
 	end_text(item, bytes, &mark);
 }
 
-void admission_item(const struct admission *admission, const struct addressee *before,
-		    const struct addressee *recipient, uint64_t now_ms, struct outbuf *bytes,
-		    struct admission_item *item)
+static void put_refused(const struct admission *admission, const struct addressee *recipient, uint64_t now_ms,
+			struct outbuf *bytes, struct admission_item *item)
 {
-	bool again = !recipient->refusal && waits_as(recipient, before);
 	size_t mark = bytes->len;
 
-	*item = (struct admission_item){.kind = again ? SLICE("+") : SLICE("q")};
-	if (!recipient->refusal) {
-		if (!again)
-			put_queued(admission, recipient, now_ms, bytes, item);
-		mark = bytes->len;
-		put_record(admission, recipient, bytes);
-		end_text(item, bytes, &mark);
-		return;
-	}
 	item->kind = SLICE("rejected");
 	outbuf_add(bytes, recipient->address);
 	end_text(item, bytes, &mark);
@@ -284,4 +280,15 @@ void admission_item(const struct admission *admission, const struct addressee *b
 	end_text(item, bytes, &mark);
 	put_rejected(admission, recipient, now_ms, bytes);
 	end_text(item, bytes, &mark);
+}
+
+void admission_item(const struct admission *admission, const struct addressee *before,
+		    const struct addressee *recipient, uint64_t now_ms, struct outbuf *bytes,
+		    struct admission_item *item)
+{
+	item->ntexts = 0;
+	if (recipient->refusal)
+		put_refused(admission, recipient, now_ms, bytes, item);
+	else
+		put_queued(admission, before, recipient, now_ms, bytes, item);
 }

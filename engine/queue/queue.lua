@@ -95,10 +95,11 @@ local LEASE_OVER_S = 20               -- a request for a lease that is over, sti
 local ALONE_AT, HELD_AT = 2, 3        -- recoveries
 local ALONE_S_MAX = 90 * 86400        -- what nothing expires is looked for so long
 local REAP_MAX, TRIM_MAX, NODE_MAX = 100, 4000, 100 -- a stream's node has at most 100 entries
-local JOB, FINISH, LATER, HOLD, CAPITAL = 106, 102, 108, 104, 32 -- j, f, l, h, and what makes a letter small
-local ITEM = { [102] = 4, [108] = 7, [104] = 7, [98] = 7, [70] = 6, [76] = 9, [72] = 9, [66] = 9 } -- its arguments
-local ITEM_FINAL, ITEM_BEFORE = { [102] = true, [70] = true }, 9
-local BACK = { [98] = true, [66] = true }
+local JOB, FINISH, LATER, HOLD, RETURN, CAPITAL = 106, 102, 108, 104, 98, 32 -- j, f, l, h, b; what makes a letter small
+local ITEM = { [FINISH] = 4, [LATER] = 7, [HOLD] = 7, [RETURN] = 7, -- its arguments
+	[FINISH - CAPITAL] = 6, [LATER - CAPITAL] = 9, [HOLD - CAPITAL] = 9, [RETURN - CAPITAL] = 9 }
+local ITEM_FINAL, ITEM_BEFORE = { [FINISH] = true, [FINISH - CAPITAL] = true }, 9
+local BACK = { [RETURN] = true, [RETURN - CAPITAL] = true }
 local TYPE = { [100] = 'delivered', [102] = 'failed', [101] = 'expired', [99] = 'cancelled', [115] = 'suppressed',
 	[114] = 'rejected', [108] = 'deferred', [104] = 'held', [117] = 'uncertain', [45] = '' }
 local TRANSACTIONAL = 116              -- t, the first letter of such a list
