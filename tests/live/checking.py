@@ -38,6 +38,15 @@ def run(tests, names=(), at_once=3):
     return passed < len(chosen) or not chosen
 
 
+def summary(world, log):
+    """The last line of a test whose world counts its checks, after the end of the log if one failed; what to exit with."""
+    if world.failed:
+        with open(log) as file:
+            print(file.read()[-3000:])
+    print("%d passed, %d failed" % (world.passed, world.failed))
+    return 1 if world.failed else 0
+
+
 def in_folder(name, test):
     """What the test returns, given a directory that is gone afterwards."""
     folder = tempfile.mkdtemp(prefix="hikyaku-%s." % name)

@@ -7,7 +7,7 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from checking import in_folder
+from checking import in_folder, summary
 from redis_client import RedisServer
 from sts_test import World, policy
 from tls_test import Server, first_events
@@ -96,10 +96,7 @@ def run(folder):
                 world.check(job, "" if kind == "delivered" and "require_tls" not in event else "found %s %s" % (kind, event))
         finally:
             world.stop()
-        if world.failed:
-            print(open(folder + "/engine.log").read()[-3000:])
-    print("%d passed, %d failed" % (world.passed, world.failed))
-    return 1 if world.failed else 0
+        return summary(world, folder + "/engine.log")
 
 
 def main():

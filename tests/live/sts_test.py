@@ -18,7 +18,7 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from checking import in_folder
+from checking import in_folder, summary
 from redis_client import Redis, RedisServer
 from tls_test import RAW, WAIVER, Certificates, Server, first_events
 
@@ -326,10 +326,7 @@ def run(folder):
             with_another_id(world)
         finally:
             world.stop()
-        if world.failed:
-            print(open(folder + "/engine.log").read()[-3000:])
-    print("%d passed, %d failed" % (world.passed, world.failed))
-    return 1 if world.failed else 0
+        return summary(world, folder + "/engine.log")
 
 
 def main():
