@@ -178,6 +178,12 @@ static unsigned connections_at_hand(const struct lane *lane, uint64_t now_ms)
 	return n;
 }
 
+/* More is queued than is here: the latest lease left some, or a list that could be leased from waits its turn. */
+static bool has_plenty(const struct lane *lane)
+{
+	return lane->plenty || fair_has_turn(&lane->site->bulk);
+}
+
 /* Is a further connection of use to the lane as a whole? */
 static bool wants_more(const struct lane *lane, uint64_t now_ms)
 {
@@ -192,7 +198,7 @@ static bool wants_more(const struct lane *lane, uint64_t now_ms)
 		return false;
 	/* A connection for every few messages: reuse is kinder than a crowd. Only where there is more mail than may lie
 	 * here are all to be used, one after the other. */
-	return (lane->plenty && at_hand == 0) || have < (work + MESSAGES_A_CONNECTION - 1) / MESSAGES_A_CONNECTION;
+	return (at_hand == 0 && has_plenty(lane)) || have < (work + MESSAGES_A_CONNECTION - 1) / MESSAGES_A_CONNECTION;
 }
 
 /* One that is paced needs a connection only if it has none to send the next message on. */

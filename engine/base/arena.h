@@ -13,7 +13,7 @@ struct arena_chunk;
 
 struct arena {
 	struct arena_chunk *chunk; /* owned: newest first */
-	size_t used;               /* of the newest */
+	size_t used;		   /* of the newest */
 };
 
 /* n bytes, aligned for anything, not cleared. Never NULL: out of memory ends the process. */

@@ -17,10 +17,10 @@ struct list {
 };
 
 /* The structure that holds this link as its field. */
-#define LIST_OWNER(link, type, field) ((type *)((char *)(link) - offsetof(type, field)))
+#define LIST_OWNER(link, type, field) ((type *)((char *)(link)-offsetof(type, field)))
 
 /* Walks the list; the entry at hand may be removed meanwhile. */
-#define LIST_EACH(link, head) \
+#define LIST_EACH(link, head)                                                             \
 	for (struct list *link = (head)->next, *link##_next = link->next; link != (head); \
 	     link = link##_next, link##_next = link->next)
 

@@ -10,7 +10,7 @@ struct pool_block;
 
 struct pool {
 	size_t size, limit, taken;
-	void *free_list;           /* owned objects at rest */
+	void *free_list;	   /* owned objects at rest */
 	struct pool_block *blocks; /* owned */
 };
 

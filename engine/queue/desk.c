@@ -111,12 +111,8 @@ static const struct row {
 	/* Carries it out, or refuses it; answers by itself if it does. */
 	bool (*run)(struct desk *desk, const struct control *control, struct refusal *refusal);
 } rows[] = {
-	{"pause", run_order},
-	{"resume", run_order},
-	{"cancel", run_order},
-	{"retry", run_order},
-	{"suppress", suppress_order},
-	{"unsuppress", suppress_order},
+	{"pause", run_order}, {"resume", run_order},	    {"cancel", run_order},
+	{"retry", run_order}, {"suppress", suppress_order}, {"unsuppress", suppress_order},
 };
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
 

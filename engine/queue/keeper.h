@@ -35,8 +35,8 @@ struct keeper_setup {
 	uint64_t begun_epoch;
 	const struct slice *groups; /* events.groups: events stay until all of these have acknowledged them */
 	unsigned ngroups;
-	uint64_t keep_ms, max; /* events.keep, events.max */
-	uint64_t suppression_keep_ms; /* suppression.keep */
+	uint64_t keep_ms, max;	       /* events.keep, events.max */
+	uint64_t suppression_keep_ms;  /* suppression.keep */
 	const struct desk_owner *desk; /* told of controls (desk.h); NULL: nobody sends here */
 };
 

@@ -72,7 +72,7 @@ struct settlement {
 	struct slice type;   /* event type, "delivered"...; empty: no event */
 	struct slice to;     /* event: the recipient's address */
 	struct slice data;   /* event: JSON object */
-	uint32_t mark;	      /* told to owner->acknowledged; 0: nobody is told */
+	uint32_t mark;	     /* told to owner->acknowledged; 0: nobody is told */
 	struct slice before_type,
 		before_data; /* an event that comes before (uncertain, then delivered); mostly empty */
 };

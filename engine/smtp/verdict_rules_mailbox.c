@@ -1,6 +1,6 @@
 /* What is said about the mailbox in words that are also said of other things, now that those have been looked for; and
- * the codes of RFC 3463 that mean it. Only what names the address suppresses it: "unavailable" is RFC 5321's own word for
- * half a dozen causes. Phrases in the form of verdict_phrases.h. */
+ * the codes of RFC 3463 that mean it. Only what names the address suppresses it: "unavailable" is RFC 5321's own word
+ * for half a dozen causes. Phrases in the form of verdict_phrases.h. */
 #include "smtp/verdict_rules.h"
 
 /* clang-format off */

@@ -1,7 +1,7 @@
 /* What is said about the message: what it carries, how it looks, how large it is, how far it has gone. At end of data
  * nearly every refusal is one of these; said at RCPT they hold for the message all the same, and never for the address.
- * Spam comes in two strengths: words that only a filter says stand here, and "spam" by itself, which is in the names and
- * the links of many servers, stands after the mailbox. Phrases in the form of verdict_phrases.h. */
+ * Spam comes in two strengths: words that only a filter says stand here, and "spam" by itself, which is in the names
+ * and the links of many servers, stands after the mailbox. Phrases in the form of verdict_phrases.h. */
 #include "smtp/verdict_rules.h"
 
 /* clang-format off */

@@ -1,7 +1,7 @@
 /* What is said about us: that we are too fast, too many, unknown, badly named, or of bad repute. It comes before what
- * is said about the mailbox, because servers give "550 5.1.1" for anything, and calling a living address dead is the one
- * mistake nobody repairs. Within it the particular comes first: a first try turned away on purpose; limits, by what is
- * limited; proofs of the sender (SPF, DKIM, DMARC); names (PTR, HELO); lists and reputation. Phrases in the form of
+ * is said about the mailbox, because servers give "550 5.1.1" for anything, and calling a living address dead is the
+ * one mistake nobody repairs. Within it the particular comes first: a first try turned away on purpose; limits, by what
+ * is limited; proofs of the sender (SPF, DKIM, DMARC); names (PTR, HELO); lists and reputation. Phrases in the form of
  * verdict_phrases.h; a row is English first, then other languages. */
 #include "smtp/verdict_rules.h"
 

@@ -153,6 +153,38 @@ static void connections_follow_the_work_up_to_the_limit(void **state)
 	assert_string_equal(lane_wait_name(lane->wait), "nothing");
 }
 
+/* Connections are opened and given a message each, as long as there is a use for another one. */
+static unsigned open_and_send(struct world *world, struct lane *lane)
+{
+	struct next next;
+	unsigned opened = 0;
+
+	while (scheduler_next(world->scheduler, &next, world->now_ms)) {
+		assert_int_equal(next.kind, NEXT_CONNECT);
+		report(world, lane, REPORT_OPENED);
+		expect(world, NEXT_SEND);
+		lane->nready--;
+		lane->inflight++;
+		report(world, lane, REPORT_BUSY);
+		opened++;
+	}
+	return opened;
+}
+
+static void mail_that_came_later_gets_connections_though_nothing_is_delivered(void **state)
+{
+	struct world *world = *state;
+	struct lane *lane = route(world, "a.example", "a", plain_limits())->lanes[0];
+	struct next next;
+
+	offer(world, "b:a.example::");
+	next = expect(world, NEXT_LEASE);
+	leased(world, &next, 60, 0);
+	assert_int_equal(open_and_send(world, lane), 8); /* a few messages for each */
+	offer(world, "b:a.example::");
+	assert_int_equal(open_and_send(world, lane), 2);
+}
+
 static void a_refused_lane_rests_and_returns_its_mail(void **state)
 {
 	struct world *world = *state;
@@ -387,6 +419,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_domain_nobody_knows_is_asked_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(mail_then_a_connection_then_sending, setup, teardown),
 		cmocka_unit_test_setup_teardown(connections_follow_the_work_up_to_the_limit, setup, teardown),
+		cmocka_unit_test_setup_teardown(mail_that_came_later_gets_connections_though_nothing_is_delivered,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_refused_lane_rests_and_returns_its_mail, setup, teardown),
 		cmocka_unit_test_setup_teardown(failures_in_a_row_rest_longer_and_success_forgets, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_rate_is_waited_for_to_the_millisecond, setup, teardown),
