@@ -22,11 +22,10 @@
 #include <stdlib.h>
 
 enum {
-	SOCKETS_MAX = 20000,
 	SOCKETS_SPARE = 1100, /* for the DNS and Redis, beside connections */
 	BUFFERS = 4096,
 	BUFFER_SIZE = 2048,
-	RECORDS_MAX = 32768, /* leased and in memory */
+	WAITING_MAX = 32768, /* records leased and in memory, beside one in dialogue on each connection */
 	TURN_MS_MAX = 1000,
 	DRAIN_TURN_MS_MAX = 20,
 	CLOSE_MS = 5000,    /* for the last settlements, beyond the grace of a drain */
@@ -103,7 +102,7 @@ bool worker_open(struct worker *worker)
 	char why[RING_WHY_MAX];
 
 	if (ring_open(&worker->ring,
-		      &(struct ring_setup){.sockets = SOCKETS_MAX, .buffers = BUFFERS, .buffer_size = BUFFER_SIZE},
+		      &(struct ring_setup){.sockets = RING_SOCKETS_MAX, .buffers = BUFFERS, .buffer_size = BUFFER_SIZE},
 		      why) < 0) {
 		log_error("starting worker %u: %s", worker->number, why);
 		return false;
@@ -118,10 +117,11 @@ bool worker_open(struct worker *worker)
 		return false;
 	unsigned sockets = ring_sockets_max(worker->ring);
 	unsigned slots = sockets > 2 * SOCKETS_SPARE ? sockets - SOCKETS_SPARE : sockets / 2;
+	unsigned records = WAITING_MAX + slots;
 
 	pool_init(&worker->conns, sizeof(struct conn), slots);
 	pool_init(&worker->transactions, sizeof(struct transaction), (size_t)slots * 10);
-	pool_init(&worker->deliveries, sizeof(struct delivery), RECORDS_MAX * 4);
+	pool_init(&worker->deliveries, sizeof(struct delivery), (size_t)records * 4);
 	list_init(&worker->idle_mailings);
 	list_init(&worker->open_conns);
 	list_init(&worker->sts_questions);
@@ -136,7 +136,7 @@ bool worker_open(struct worker *worker)
 	if (!worker->seed)
 		worker->seed = random_secret();
 	worker->scheduler = scheduler_new(&(struct scheduler_setup){.slots = slots,
-								    .records = RECORDS_MAX,
+								    .records = records,
 								    .seed = worker->seed,
 								    .site_gone = target_free,
 								    .tenant_terms = tenant_terms,

@@ -16,7 +16,7 @@
 
 enum level { LEVEL_OK, LEVEL_WARN, LEVEL_FAIL };
 
-enum { PATIENCE_MS = 3000, SOCKETS_WANTED = 20000, TEXT_MAX = 600 };
+enum { PATIENCE_MS = 3000, TEXT_MAX = 600 };
 
 static const char *const level_names[] = {"ok", "warn", "fail"};
 
@@ -92,7 +92,7 @@ static void check_state(struct checking *checking)
 
 static void check_machine(struct checking *checking)
 {
-	struct ring_setup setup = {.sockets = SOCKETS_WANTED, .buffers = 64, .buffer_size = 4096};
+	struct ring_setup setup = {.sockets = RING_SOCKETS_MAX, .buffers = 64, .buffer_size = 4096};
 	struct rlimit files;
 	struct ring *ring;
 	char why[RING_WHY_MAX];

@@ -73,6 +73,8 @@ struct sending {
 
 enum ring_kind { RING_STREAM, RING_DATAGRAM };
 
+enum { RING_SOCKETS_MAX = 65536 /* what a worker asks for; direct descriptors go up to RLIMIT_NOFILE a ring */ };
+
 struct ring_setup {
 	unsigned sockets;     /* at most this many sockets at a time; cut to what the system allows */
 	unsigned buffers;     /* receive buffers, a power of two */
