@@ -63,10 +63,10 @@ TABLE = {
     "domains-100k": dict(domains=100000, text="10 KB newsletter to 100,000 domains, one recipient each"),
     "backlog-million": dict(**MILLION, domains=100000, text="a million queued at 100,000 domains; the first 200,000 deliveries"),
     "start-million": dict(**MILLION, kind="start", text="an engine started on a million queued, its Redis up; the first 200,000 deliveries"),
-    # A connection is opened for each eight recipients in hand, and while none is delivered no more are taken in hand: the
-    # engine opens six or seven of the ten it may.
-    "slow-receivers": dict(kind="slow", slow=4000, measure=100000, repeats=1,
-                           text="10 KB newsletter beside 400 domains, 10 connections each, that are silent after RCPT"),
+    "slow-20k": dict(kind="slow", slow=20000, repeats=1, seconds=15,
+                     text="10 KB newsletter, then single mails, alone and beside 20,000 connections to receivers that are silent after RCPT"),
+    "slow-60k": dict(kind="slow", slow=60000, repeats=1, seconds=15,
+                     text="10 KB newsletter, then single mails, alone and beside 60,000 connections to receivers that are silent after RCPT"),
     "tls-idle": dict(kind="idle", idle=2000, recipients=20000, repeats=1,
                      text="10 KB newsletter beside 2,000 connections that are silent in clear and 2,000 under TLS"),
     "tls-storm": dict(kind="storm", storm=5000, repeats=1, seconds=20,

@@ -1,5 +1,5 @@
 """Scenarios with receivers that say nothing any more: what a connection that is merely held costs, and what others suffer."""
-import time
+import os, resource, time
 
 from kinds import Transactional
 from measure import Sampler, kernel_mb
@@ -13,9 +13,18 @@ class Silent(Stage):
     """Has sinks of its own for the silent: one a group, each at addresses and for domains of its own."""
     GROUPS = {"slow": range(51, 75), "other": range(75, 99)}
 
-    def start_silent(self, group, *options):
-        listen = [a for n in self.GROUPS[group] for a in ("--listen", "127.0.0.%d:%d" % (n, self.port))]
-        self.world.start(group, BUILD + "/bin/sink", *listen, *options, wait_for=len(self.GROUPS[group]))
+    def start_silent(self, group, *options, processes=1):
+        """As several processes where one may not have as many files; each has a part of the addresses."""
+        for part in range(processes):
+            listen = [a for n in self.GROUPS[group][part::processes] for a in ("--listen", "127.0.0.%d:%d" % (n, self.port))]
+            self.world.start(self.part(group, part), BUILD + "/bin/sink", *listen, *options, wait_for=len(listen) // 2)
+        self.processes = {**self.processes, group: processes}
+
+    processes = {}
+
+    @staticmethod
+    def part(group, number):
+        return group + str(number) if number else group
 
     def hosts(self):
         return [rule for name, at in self.GROUPS.items() for rule in (
@@ -27,7 +36,7 @@ class Silent(Stage):
 
     def held(self, group, what="open"):
         """How many connections there are now."""
-        return self.counts_of_sink(group)[what]
+        return sum(self.counts_of_sink(self.part(group, n))[what] for n in range(self.processes[group]))
 
     def all_held(self, group, wanted):
         """How many there are once all are there or three seconds have brought no more."""
@@ -55,27 +64,75 @@ class Silent(Stage):
         return sampler.finish(), sampler.samples
 
 
-class Slow(Silent):
-    """Receivers that are silent after RCPT hold scenario["slow"] connections; a newsletter to others goes beside them."""
-    DOMAINS = 400
+class Clocked(Silent, Transactional):
+    """Single mails by the clock, in phases that are held against each other."""
+
+    def __init__(self, scenario):
+        super().__init__({"reply_ms": 0, **scenario})
+
+    def phase(self, redis, name):
+        """When each was to be sent, and its figures."""
+        self.clock_name = name
+        entries = redis("XREVRANGE", EVENTS, "+", "-", "COUNT", 1)
+        sent = self.clock(redis)
+        found, _ = self.finished(redis, sent, "(" + entries[0][0].decode() if entries else "-")
+        return sent, self.figures(sent, found)
+
+    @staticmethod
+    def at(times, share, part="all"):
+        return times[part][min(len(times[part]) - 1, int(len(times[part]) * share))]
+
+
+class Slow(Clocked):
+    """Receivers that are silent after RCPT hold scenario["slow"] connections, a thousand each. A newsletter and single mails to
+    others go before them and beside them; between the two the engine is started anew, so that what it grows by is theirs."""
+    EACH, A_SINK = 1000, 12000
+
+    def configure_slow(self, sites):
+        """One ring has as many sockets as a process may have files, and a site is of one worker: room for twice as many."""
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        workers = max(os.cpu_count(), -(-2 * self.scenario["slow"] // files))
+        self.scenario["conf"] = "workers = %d\n" % workers + "".join(
+            'domain "slow%d.test" { connections = %d  reserved-connections = 0  learning = "false"  timeout-rcpt = "1h" }\n'
+            % (n, self.EACH) for n in range(sites))
+        self.extra["workers"] = workers
+
+    def both(self, redis, name):
+        """The newsletter, then the single mails: seconds, the newsletter's CPU and samples, p99, how many mails there were."""
+        start = time.monotonic()
+        used, samples = self.deliver_beside(redis)
+        took = time.monotonic() - start
+        sent, figures = self.phase(redis, name)
+        self.extra["%s_newsletter_a_second" % name] = self.scenario["recipients"] / took
+        self.extra.update({"%s_p%g_ms" % (name, 100 * share): self.at(figures, share) for share in (0.5, 0.99, 1)})
+        return took, used, samples, len(sent), figures
 
     def deliver(self):
         s = self.scenario
-        s["conf"] = "".join('domain "slow%d.test" { connections = %d  reserved-connections = 0  learning = "false"  timeout-rcpt = "1h" }\n'
-                            % (n, s["slow"] // self.DOMAINS) for n in range(self.DOMAINS))
+        sites = s["slow"] // self.EACH
+        self.configure_slow(sites)
+        self.start_redis()
         self.start_nameserver()
         self.start_sink()
-        self.start_silent("slow", "--rule", "* rcpt delay %d" % NEVER_MS)
+        self.start_silent("slow", "--rule", "* rcpt delay %d" % NEVER_MS, processes=-(-s["slow"] // self.A_SINK))
+        redis = self.start_engine()
+        *_, mails, _ = self.both(redis, "alone")
+        self.world.end("engine")
         redis = self.start_engine()
         engine, kernel = self.costs()
-        self.submit_silent("slow", s["slow"] * 3, self.DOMAINS).wait()
+        if self.submit_silent("slow", s["slow"] * 3 // 2, sites).wait():
+            self.fail("submitting did not work")
         held = self.all_held("slow", s["slow"])
         engine_now, kernel_now = self.costs()
         self.extra.update(slow_connections_allowed=s["slow"], slow_connections=held, engine_kb_each=(engine_now - engine) * 1000 / held,
                           kernel_kb_each_both_ends=(kernel_now - kernel) * 1000 / held)
-        used, samples = self.deliver_beside(redis)
-        self.extra["slow_connections_at_the_end"] = self.held("slow")
-        return self.result(used, samples)
+        took, used, samples, more, figures = self.both(redis, "beside")
+        self.extra.update(slow_connections_at_the_end=self.held("slow"), samples=mails + more)
+        if self.counted() != 2 * s["recipients"] + mails + more:
+            self.fail("the sink counted %d messages, not twice %d and %d" % (self.counted(), s["recipients"], mails + more))
+        latency = [[share, self.at(figures, share)] for share in (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1)]
+        return dict(seconds=took, delivered=s["recipients"], used=used, samples=samples, bare=None, extra=self.extra,
+                    events=dict(seconds=[], latency=latency, dialogue=[]), figures=figures)
 
 
 class Idle(Silent):
@@ -102,18 +159,9 @@ class Idle(Silent):
         return self.result(used, samples)
 
 
-class Storm(Silent, Transactional):
+class Storm(Clocked):
     """Single mails by the clock, first alone, then while handshakes begin at scenario["storm"] sites, which stall in the midst
     of theirs. The clock runs from before the first of them."""
-
-    def __init__(self, scenario):
-        super().__init__({"reply_ms": 0, **scenario})
-
-    def phase(self, redis):
-        entries = redis("XREVRANGE", EVENTS, "+", "-", "COUNT", 1)
-        sent = self.clock(redis)
-        found, _ = self.finished(redis, sent, "(" + entries[0][0].decode() if entries else "-")
-        return sent, self.figures(sent, found)
 
     def deliver(self):
         count = self.scenario["storm"]
@@ -121,19 +169,17 @@ class Storm(Silent, Transactional):
         self.start_sink()
         self.start_silent("slow", "--stall-tls")
         redis, sampler = self.start_engine(), Sampler(self.meter)
-        self.clock_name = "calm"
-        sent, calm = self.phase(redis)
+        sent, calm = self.phase(redis, "calm")
         sampler.start()
         start, engine = time.monotonic(), self.meter.memory_mb("engine")
         loader = self.submit_silent("slow", count, count)
-        self.clock_name = "storm"
-        more, storm = self.phase(redis)
+        more, storm = self.phase(redis, "storm")
         took = time.monotonic() - start
         stalled = self.held("slow", "stalled")
         used = sampler.finish()
         if loader.wait():
             self.fail("submitting did not work")
-        at = lambda times, share, part="all": times[part][min(len(times[part]) - 1, int(len(times[part]) * share))]
+        at = self.at
         self.extra.update(stalled_handshakes=stalled, calm_p99_ms=at(calm, 0.99), storm_p99_ms=at(storm, 0.99), calm_worst_ms=at(calm, 1),
                           storm_worst_ms=at(storm, 1),
                           **{"storm_%s_p99_ms" % part: at(storm, 0.99, part) for part in ("accept", "wait", "send", "redis")}, samples=len(sent) + len(more),
