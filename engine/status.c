@@ -78,7 +78,7 @@ static void write_site(struct outbuf *out, const struct site *site, const struct
 		outbuf_byte(out, ',');
 	outbuf_byte(out, '{');
 	outbuf_json_text(out, "site", site_name(site));
-	if (site->namesakes) /* there may be others of that name */
+	if (site_shares_name(site))
 		outbuf_json_text(out, "hosts", slice_skip(site_key(site), site_name(site).len + 1));
 	outbuf_json_number(out, "domains", site->ndomains);
 	outbuf_json_raw(out, "lanes", SLICE("["));

@@ -243,19 +243,21 @@ struct site *target_site(struct worker *worker, struct slice domain, struct rout
 }
 
 /* Lanes of sources that are gone: what waits on them goes back, what is in dialogue may finish. */
+static void end_lanes_of(struct worker *worker, struct site *site)
+{
+	for (unsigned i = 0; i < site->nlanes; i++) {
+		site->lanes[i]->ended = !worker->config->slots[i].is_used;
+		if (site->lanes[i]->ended)
+			delivery_return_lane(worker, site->lanes[i]);
+		else if (axes_source_is_away(&worker->engine->axes, i))
+			site->lanes[i]->rest_until_ms = 0; /* its address may be another one now */
+	}
+}
+
 static void end_lanes(struct worker *worker)
 {
-	MAP_EACH (node, scheduler_sites(worker->scheduler)) {
-		struct site *site = MAP_OWNER(node, struct site, node);
-
-		for (unsigned i = 0; i < site->nlanes; i++) {
-			site->lanes[i]->ended = !worker->config->slots[i].is_used;
-			if (site->lanes[i]->ended)
-				delivery_return_lane(worker, site->lanes[i]);
-			else if (axes_source_is_away(&worker->engine->axes, i))
-				site->lanes[i]->rest_until_ms = 0; /* its address may be another one now */
-		}
-	}
+	MAP_EACH (node, scheduler_sites(worker->scheduler))
+		end_lanes_of(worker, MAP_OWNER(node, struct site, node));
 	LIST_EACH (link, &worker->open_conns) {
 		struct conn *conn = LIST_OWNER(link, struct conn, all);
 
@@ -279,8 +281,12 @@ void target_reload(struct worker *worker)
 		if (!target)
 			continue;
 		site_key_write(worker->config, domain_name(domain), target->routes, &key);
-		if (slice_is(outbuf_slice(&key), site_key(domain->site)))
+		if (slice_is(outbuf_slice(&key), site_key(domain->site))) {
 			target_site(worker, domain_name(domain), routes_keep(target->routes));
+		} else { /* it keeps its limits until it is routed anew, but no source that is gone */
+			site_open(domain->site);
+			end_lanes_of(worker, domain->site);
+		}
 		domain->routes_until_ms = worker_now_ms(worker);
 		outbuf_free(&key);
 	}

@@ -5,12 +5,12 @@
 
 struct scheduler {
 	struct map sites, namesakes, domains, lists, tenants;
-	struct map limits;     /* sets of them, by what they say: lane_limits.h */
-	struct list attention; /* sites for which something may be done */
-	struct list hurry;     /* those of them that have transactional mail to lease: every second turn is theirs */
-	bool hurried;	       /* the last turn was */
-	struct list starved;   /* sites that wait for a slot or for room for records */
-	struct list asks;      /* domains whose routes are wanted */
+	struct map lane_limits, site_limits; /* sets of them, by what they say */
+	struct list attention;		     /* sites for which something may be done */
+	struct list hurry;   /* those of them that have transactional mail to lease: every second turn is theirs */
+	bool hurried;	     /* the last turn was */
+	struct list starved; /* sites that wait for a slot or for room for records */
+	struct list asks;    /* domains whose routes are wanted */
 	struct wheel wheel;
 	struct random random;
 	unsigned slots_free;
@@ -32,8 +32,8 @@ void book_tenant_terms(struct scheduler *scheduler, struct tenant *tenant);
 /* Freed if nothing holds it any more. */
 void book_forget_domain(struct scheduler *scheduler, struct domain *domain);
 void book_forget_list(struct scheduler *scheduler, struct ready *list);
-/* The lanes it says, with these limits; there may be more than before, never fewer. */
-void book_lanes(struct site *site, const struct site_spec *spec);
+/* These limits hold from now on; there may be more lanes than before, never fewer. */
+void book_limits(struct scheduler *scheduler, struct site *site, const struct site_spec *spec);
 /* Where its mail goes now. */
 void book_routes(struct site *site, const struct site_spec *spec);
 void book_free_site(struct site *site);

@@ -120,9 +120,9 @@ static uint64_t with_overflow(const struct site *site, uint64_t sources)
 {
 	uint64_t all = sources;
 
-	for (unsigned i = 0; site && i < site->nlanes; i++)
+	for (unsigned i = 0; site && i < site->limits->terms.nlanes; i++)
 		if (sources >> i & 1)
-			all |= site->lanes[i]->limits->overflow;
+			all |= site->limits->terms.lanes[i]->overflow;
 	return all;
 }
 

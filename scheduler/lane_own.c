@@ -60,14 +60,15 @@ static void bind(uint64_t free_ms, enum lane_wait name, uint64_t *next_ms, enum 
 static struct budget *budget_at(const struct lane *lane, unsigned i)
 {
 	const struct site *site = lane->site;
+	const struct traffic *traffic = site->traffic;
 
 	if (i < LANE_SOURCE_BUDGETS_MAX)
 		return i < lane->limits->nbudgets ? lane->limits->budgets[i] : NULL;
 	if (i == LANE_SOURCE_BUDGETS_MAX)
-		return site->total;
+		return traffic->total;
 	if (i == LANE_SOURCE_BUDGETS_MAX + 1)
-		return site->namesakes ? &site->namesakes->total : NULL;
-	return site->namesakes && site->standing != SITE_BESIDE ? site->namesakes->sources[lane->source] : NULL;
+		return traffic->namesakes ? &traffic->namesakes->total : NULL;
+	return traffic->namesakes && site->standing != SITE_BESIDE ? traffic->namesakes->sources[lane->source] : NULL;
 }
 
 static enum lane_wait budget_wait(unsigned i)

@@ -110,13 +110,13 @@ static void grow(struct namesakes *namesakes, unsigned nsources)
 	}
 }
 
-void namesakes_limit(struct namesakes *namesakes, const struct site_spec *spec)
+void namesakes_limit(struct namesakes *namesakes, const struct site_terms *terms)
 {
-	budget_limit(&namesakes->total, spec->total_rate.count, spec->total_rate.period_ms, spec->total_rate.burst,
-		     spec->total_connections);
-	grow(namesakes, spec->nlanes);
-	for (unsigned i = 0; i < spec->nlanes; i++) {
-		const struct lane_limits *limits = &spec->limits[i];
+	budget_limit(&namesakes->total, terms->total_rate.count, terms->total_rate.period_ms, terms->total_rate.burst,
+		     (unsigned)terms->total_connections);
+	grow(namesakes, (unsigned)terms->nlanes);
+	for (unsigned i = 0; i < terms->nlanes; i++) {
+		const struct lane_limits *limits = terms->lanes[i];
 
 		budget_limit(namesakes->sources[i], limits->rate_count, limits->rate_period_ms, limits->rate_burst,
 			     limits->connections);
@@ -133,12 +133,13 @@ bool namesakes_admits(const struct namesakes *namesakes, const struct lane *lane
 
 void namesakes_wait(struct site *site, uint64_t until_ms, uint64_t now_ms)
 {
-	struct namesakes *namesakes = site->namesakes;
+	struct traffic *traffic = site->traffic;
+	struct namesakes *namesakes = traffic->namesakes;
 
 	if (until_ms <= now_ms)
 		until_ms = now_ms + LINE_MS;
-	if (list_is_empty(&site->in_line))
-		list_push(&namesakes->line, &site->in_line);
+	if (list_is_empty(&traffic->in_line))
+		list_push(&namesakes->line, &traffic->in_line);
 	if (!timer_is_set(&namesakes->timer) || namesakes->timer.deadline_ms > until_ms)
 		timer_set(&namesakes->scheduler->wheel, &namesakes->timer, until_ms);
 }
@@ -148,5 +149,5 @@ void namesakes_call(struct namesakes *namesakes)
 	struct list *link = list_pop(&namesakes->line);
 
 	if (link)
-		book_look(namesakes->scheduler, LIST_OWNER(link, struct site, in_line));
+		book_look(namesakes->scheduler, LIST_OWNER(link, struct traffic, in_line)->site);
 }

@@ -6,7 +6,7 @@
  * A site that finds these limits used up stands in line, and is called when there is room: a thousand sites that wait
  * for one provider cost one timer.
  *
- *     namesakes_limit(namesakes, &spec)                  the limits of now
+ *     namesakes_limit(namesakes, &terms)                 the limits of now
  *     if (!namesakes_admits(namesakes, lane, urgent))    connections are used up, but for the reserved
  *             namesakes_wait(site, until_ms, now_ms)     called then, or when a connection is closed
  *     namesakes_call(namesakes)                          one was closed: the next one's turn */
@@ -21,7 +21,7 @@
 struct lane;
 struct scheduler;
 struct site;
-struct site_spec;
+struct site_terms;
 
 struct namesakes {
 	struct scheduler *scheduler; /* parent */
@@ -39,7 +39,7 @@ struct namesakes {
 struct namesakes *namesakes_hold(struct scheduler *scheduler, struct slice name);
 /* One site less; freed with the last. */
 void namesakes_drop(struct namesakes *namesakes);
-void namesakes_limit(struct namesakes *namesakes, const struct site_spec *spec);
+void namesakes_limit(struct namesakes *namesakes, const struct site_terms *terms);
 /* One more connection may be opened on that lane of one of its sites, for transactional mail or for bulk. */
 bool namesakes_admits(const struct namesakes *namesakes, const struct lane *lane, bool urgent);
 /* The site gets attention when there may be room; until_ms: when a rate lets the next one go, 0 if that is not known.

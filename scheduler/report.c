@@ -7,8 +7,8 @@ static void slot_free(struct scheduler *scheduler, struct lane *lane)
 {
 	scheduler->slots_free++;
 	lane_disconnect(lane);
-	if (lane->site->namesakes)
-		namesakes_call(lane->site->namesakes);
+	if (lane->site->traffic->namesakes)
+		namesakes_call(lane->site->traffic->namesakes);
 	book_feed_starved(scheduler);
 }
 

@@ -56,27 +56,30 @@ void scheduler_free(struct scheduler *scheduler)
 	map_free(&scheduler->tenants);
 	map_free(&scheduler->sites);
 	map_free(&scheduler->namesakes);
-	map_free(&scheduler->limits);
+	map_free(&scheduler->lane_limits);
+	map_free(&scheduler->site_limits);
 	free(scheduler);
 }
 
 void book_look(struct scheduler *scheduler, struct site *site)
 {
-	if (fair_has_turn(&site->urgent)) {
-		if (!site->hurries)
-			list_remove(&site->attention); /* from among those that do not */
-		site->hurries = true;
-	}
-	if (list_is_empty(&site->attention))
-		list_push(site->hurries ? &scheduler->hurry : &scheduler->attention, &site->attention);
+	bool hurries = site->hurries || fair_has_turn(&site->urgent);
+
+	if (site->starves || hurries != site->hurries)
+		list_remove(&site->place); /* for a better one */
+	site->hurries = hurries;
+	site->starves = false;
+	if (list_is_empty(&site->place))
+		list_push(hurries ? &scheduler->hurry : &scheduler->attention, &site->place);
 }
 
 void book_site_due(struct timer *timer, uint64_t now_ms)
 {
-	struct site *site = MAP_OWNER(timer, struct site, timer);
+	struct site *site = MAP_OWNER(timer, struct traffic, timer)->site;
+	struct scheduler *scheduler = site->limits->scheduler;
 
-	if (!book_forget_site(site->scheduler, site, now_ms))
-		book_look(site->scheduler, site);
+	if (!book_forget_site(scheduler, site, now_ms))
+		book_look(scheduler, site);
 }
 
 struct site *scheduler_routed(struct scheduler *scheduler, struct slice name, const struct site_spec *spec,
@@ -87,7 +90,7 @@ struct site *scheduler_routed(struct scheduler *scheduler, struct slice name, co
 
 	(void)now_ms;
 	site->unroutable = spec->unroutable;
-	book_lanes(site, spec);
+	book_limits(scheduler, site, spec);
 	book_routes(site, spec);
 	domain->routes_until_ms = spec->routes_until_ms;
 	domain->protection = spec->protection;
@@ -153,7 +156,7 @@ static struct site *next_site(struct scheduler *scheduler)
 		link = list_pop(second);
 	if (!link)
 		return NULL;
-	struct site *site = LIST_OWNER(link, struct site, attention);
+	struct site *site = LIST_OWNER(link, struct site, place);
 
 	scheduler->hurried = site->hurries;
 	site->hurries = false;
@@ -212,7 +215,7 @@ void book_feed_starved(struct scheduler *scheduler)
 	struct list *link = list_pop(&scheduler->starved);
 
 	if (link)
-		book_look(scheduler, LIST_OWNER(link, struct site, starved));
+		book_look(scheduler, LIST_OWNER(link, struct site, place));
 }
 
 void scheduler_look(struct scheduler *scheduler, struct lane *lane)

@@ -1,4 +1,5 @@
-/* Sites are made when the first domain is routed to them and forgotten when nothing of them is left. */
+/* Sites are made when the first domain is routed to them, get their traffic before the first lease, and are forgotten
+ * when nothing of them is left. */
 #include "scheduler/book.h"
 
 #include "base/check.h"
@@ -6,35 +7,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LANES_MAX = 64 /* as many as there are bits in a set of sources */ };
-
-static void limit_total(struct site *site, const struct site_spec *spec)
+/* What all its lanes together may, or all sites of its name. */
+static void limit_total(struct site *site)
 {
-	const struct pace_limit *rate = &spec->total_rate;
+	const struct site_terms *terms = &site->limits->terms;
+	const struct pace_limit *rate = &terms->total_rate;
+	struct traffic *traffic = site->traffic;
 
-	if (site->namesakes)
-		namesakes_limit(site->namesakes, spec->named ? spec->named : spec);
-	if (site->namesakes && site->standing == SITE_ORDINARY)
+	if (traffic->namesakes)
+		namesakes_limit(traffic->namesakes, terms->named ? &terms->named->terms : terms);
+	if (traffic->namesakes && site->standing == SITE_ORDINARY)
 		return;
-	if (!site->total && rate->count == 0 && spec->total_connections == 0)
+	if (!traffic->total && rate->count == 0 && terms->total_connections == 0)
 		return;
-	if (!site->total) {
-		site->total = malloc(sizeof(*site->total));
-		CHECK(site->total != NULL);
-		budget_init(site->total, 0, 0, 0, 0);
+	if (!traffic->total) {
+		traffic->total = malloc(sizeof(*traffic->total));
+		CHECK(traffic->total != NULL);
+		budget_init(traffic->total, 0, 0, 0, 0);
 	}
-	budget_limit(site->total, rate->count, rate->period_ms, rate->burst, spec->total_connections);
+	budget_limit(traffic->total, rate->count, rate->period_ms, rate->burst, (unsigned)terms->total_connections);
 }
 
 /* New limits, and other exchangers if its source has another kind of address now. */
 static void limit_lane(struct lane *lane, const struct lane_limits *limits)
 {
-	struct map *sets = &lane->site->scheduler->limits;
-	const struct lane_limits *before = lane->limits;
-	bool same_family = before->family == limits->family;
+	bool same_family = lane->limits->family == limits->family;
 
-	lane_limit(lane, lane_limits_hold(sets, limits));
-	lane_limits_drop(sets, before);
+	lane_limit(lane, limits);
 	if (!same_family && !list_is_empty(&lane->exchangers))
 		lane_route(lane, lane->site->exchangers, lane->site->nexchangers);
 }
@@ -44,25 +43,57 @@ static struct lane *new_lane(struct site *site, unsigned source, const struct la
 	struct lane *lane = malloc(sizeof(*lane));
 
 	CHECK(lane != NULL);
-	lane_init(lane, site, source, lane_limits_hold(&site->scheduler->limits, limits));
+	lane_init(lane, site, source, limits);
 	return lane;
 }
 
-void book_lanes(struct site *site, const struct site_spec *spec)
+/* Those there are get their limits, and more are made if there are more sources. */
+static void limit_lanes(struct site *site)
 {
-	limit_total(site, spec);
-	CHECK(spec->nlanes <= LANES_MAX);
-	if (spec->nlanes > site->nlanes) {
-		site->lanes = realloc(site->lanes, spec->nlanes * sizeof(struct lane *));
+	const struct site_terms *terms = &site->limits->terms;
+
+	if (terms->nlanes > site->nlanes) {
+		site->lanes = realloc(site->lanes, terms->nlanes * sizeof(struct lane *));
 		CHECK(site->lanes != NULL);
 	}
-	for (unsigned i = 0; i < spec->nlanes; i++)
+	for (unsigned i = 0; i < terms->nlanes; i++)
 		if (i < site->nlanes)
-			limit_lane(site->lanes[i], &spec->limits[i]);
+			limit_lane(site->lanes[i], terms->lanes[i]);
 		else
-			site->lanes[i] = new_lane(site, i, &spec->limits[i]);
-	if (spec->nlanes > site->nlanes)
-		site->nlanes = (uint8_t)spec->nlanes;
+			site->lanes[i] = new_lane(site, i, terms->lanes[i]);
+	if (terms->nlanes > site->nlanes)
+		site->nlanes = (uint8_t)terms->nlanes;
+}
+
+void book_limits(struct scheduler *scheduler, struct site *site, const struct site_spec *spec)
+{
+	const struct site_limits *before = site->limits;
+
+	site->limits = site_limits_hold(scheduler, spec);
+	CHECK(site->limits->terms.nlanes >= site->nlanes);
+	if (site->traffic) {
+		limit_total(site);
+		limit_lanes(site);
+	}
+	if (before)
+		site_limits_drop(before);
+}
+
+void site_open(struct site *site)
+{
+	struct scheduler *scheduler = site->limits->scheduler;
+	struct traffic *traffic;
+
+	if (site->traffic)
+		return;
+	traffic = site->traffic = calloc(1, sizeof(*traffic));
+	CHECK(traffic != NULL);
+	traffic->site = site;
+	traffic->namesakes = site_shares_name(site) ? namesakes_hold(scheduler, site_name(site)) : NULL;
+	timer_init(&traffic->timer, book_site_due);
+	list_init(&traffic->in_line);
+	limit_total(site);
+	limit_lanes(site);
 }
 
 static bool routes_are(const struct site *site, const struct site_spec *spec)
@@ -112,19 +143,29 @@ void book_routes(struct site *site, const struct site_spec *spec)
 			lane_route(site->lanes[i], site->exchangers, site->nexchangers);
 }
 
-void book_free_site(struct site *site)
+static void free_traffic(struct site *site)
 {
+	struct traffic *traffic = site->traffic;
+
 	for (unsigned i = 0; i < site->nlanes; i++) {
-		lane_limits_drop(&site->scheduler->limits, site->lanes[i]->limits);
 		lane_clear(site->lanes[i]);
 		free(site->lanes[i]);
 	}
 	free(site->lanes);
+	timer_stop(&site->limits->scheduler->wheel, &traffic->timer);
+	list_remove(&traffic->in_line);
+	if (traffic->namesakes)
+		namesakes_drop(traffic->namesakes);
+	free(traffic->total);
+	free(traffic);
+}
+
+void book_free_site(struct site *site)
+{
+	if (site->traffic)
+		free_traffic(site);
+	site_limits_drop(site->limits);
 	free(site->exchangers);
-	free(site->total);
-	list_remove(&site->in_line);
-	if (site->namesakes)
-		namesakes_drop(site->namesakes);
 	free(site);
 }
 
@@ -137,20 +178,15 @@ struct site *book_site(struct scheduler *scheduler, const struct site_spec *spec
 		return MAP_OWNER(node, struct site, node);
 	struct site *site = calloc(1, offsetof(struct site, text) + key.len);
 
-	CHECK(site != NULL && spec->nlanes > 0);
+	CHECK(site != NULL);
 	CHECK(slice_starts(key, spec->name));
 	CHECK(spec->name.len <= UINT16_MAX);
 	CHECK((spec->standing == SITE_ORDINARY) == (spec->named == NULL));
 	memcpy(site->text, key.ptr, key.len);
-	site->scheduler = scheduler;
 	site->name_len = (uint16_t)spec->name.len;
 	site->standing = (uint8_t)spec->standing;
-	site->namesakes = spec->key.len ? namesakes_hold(scheduler, spec->name) : NULL;
-	timer_init(&site->timer, book_site_due);
-	list_init(&site->attention);
-	list_init(&site->starved);
-	list_init(&site->in_line);
-	book_lanes(site, spec);
+	list_init(&site->place);
+	book_limits(scheduler, site, spec);
 	map_add(&scheduler->sites, &site->node, (struct slice){site->text, key.len});
 	return site;
 }
@@ -168,9 +204,7 @@ bool book_forget_site(struct scheduler *scheduler, struct site *site, uint64_t n
 	}
 	if (scheduler->site_gone)
 		scheduler->site_gone(site);
-	timer_stop(&scheduler->wheel, &site->timer);
-	list_remove(&site->attention);
-	list_remove(&site->starved);
+	list_remove(&site->place);
 	map_remove(&scheduler->sites, &site->node);
 	book_free_site(site);
 	return true;

@@ -2,13 +2,15 @@
  * Those of one provider have one name, whether their hosts are the same or not; what holds for the name is counted in
  * its namesakes (namesakes.h).
  *
- * A site has its domains' ready lists (what can be leased now), one lane for each of our sources, and one place in the
- * scheduler's queue of attention, however many domains it has. */
+ * A site has its domains' ready lists (what can be leased now) and one place in the scheduler's queue of attention,
+ * however many domains it has. Most sites of a large mailing wait for their turn: what only one with mail in hand
+ * needs, one lane for each of our sources above all, is its traffic, and made before the first lease. */
 #pragma once
 
 #include "scheduler/fair.h"
 #include "scheduler/lane.h"
 #include "scheduler/namesakes.h"
+#include "scheduler/site_limits.h"
 
 #include "base/map.h"
 #include "base/timer.h"
@@ -19,29 +21,40 @@ struct scheduler;
  * what the others may do, BESIDE may do more than they and counts in their totals only. */
 enum site_standing { SITE_ORDINARY, SITE_WITHIN, SITE_BESIDE };
 
-struct site {
-	struct map_node node;	     /* by its key, of the same memory: what makes it one (site_key) */
-	struct scheduler *scheduler; /* parent */
+/* What a site has since mail of it was first leased, beside its lanes. */
+struct traffic {
+	struct site *site;	     /* parent */
 	struct namesakes *namesakes; /* counted; NULL: no other site has this name */
 	struct list in_line;	     /* on its namesakes', while it waits there */
-	struct budget *total;  /* owned: of all its lanes together; NULL: unlimited so far, or its namesakes have it */
-	struct list attention; /* on the scheduler's list while something may be done */
-	struct list starved;   /* on the scheduler's list while it waits for a slot */
+	struct budget *total; /* owned: of all its lanes together; NULL: unlimited so far, or its namesakes have it */
+	uint64_t pass;	      /* of the lane that leased last */
+	struct timer timer;   /* when the next thing that waits by time is due */
+	uint8_t first_lane;   /* the one that is looked at first, in turn */
+};
+
+/* There may be a hundred thousand of them: it is as small as it can be. */
+struct site {
+	struct map_node node;		   /* by its key, of the same memory: what makes it one (site_key) */
+	const struct site_limits *limits;  /* counted */
+	struct list place;		   /* on one of the scheduler's lists: attention, hurry, starved */
 	struct fair urgent, bulk;	   /* ready lists with mail; transactional ones apart */
+	struct traffic *traffic;	   /* owned; NULL: no mail was leased yet */
 	struct lane **lanes;		   /* owned, each for itself: a lane never moves; one a source */
 	struct exchanger_spec *exchangers; /* owned, with their texts: where its mail goes */
-	uint64_t pass;			   /* of the lane that leased last */
-	struct timer timer;		   /* when the next thing that waits by time is due */
 	void *target;			   /* the engine's: where to connect */
 	unsigned ndomains;		   /* domains that belong to it */
 	uint16_t name_len;		   /* of the key's beginning: site_name */
 	uint16_t nexchangers;
-	uint8_t standing;	    /* enum site_standing */
-	uint8_t nlanes, first_lane; /* the lane that is looked at first, in turn */
-	bool hurries;		    /* its place is among those with transactional mail to lease */
-	bool unroutable;	    /* its routes say why mail cannot go: nothing is leased when they have aged */
-	char text[];		    /* its key */
+	uint8_t standing;    /* enum site_standing */
+	uint8_t nlanes;	     /* 0 without traffic */
+	bool hurries : 1;    /* its place is among those with transactional mail to lease */
+	bool starves : 1;    /* its place is among those that wait for a slot or for room for records */
+	bool unroutable : 1; /* its routes say why mail cannot go: nothing is leased when they have aged */
+	char text[];	     /* its key */
 };
+
+/* It has traffic from now on, if it had none: mail of it is to be leased. */
+void site_open(struct site *site);
 
 /* A recipient domain that has mail. There may be a hundred thousand of them: it is as small as it can be. */
 struct domain {
@@ -88,6 +101,12 @@ static inline struct slice site_key(const struct site *site)
 static inline struct slice site_name(const struct site *site)
 {
 	return slice_head(site_key(site), site->name_len);
+}
+
+/* There may be others of that name. */
+static inline bool site_shares_name(const struct site *site)
+{
+	return site_key(site).len > site->name_len;
 }
 
 static inline struct slice domain_name(const struct domain *domain)

@@ -26,7 +26,7 @@ static void wait_until(struct lane *lane, enum lane_wait wait, uint64_t until_ms
 /* For a time at which one of our own limits lets it go on. One that sites share is waited for in line. */
 static void wait_own(struct lane *lane, enum lane_wait wait, uint64_t until_ms, uint64_t now_ms, uint64_t *wake_ms)
 {
-	bool in_line = lane->site->namesakes && (wait == LANE_WAITS_TOTAL || wait == LANE_WAITS_SITE);
+	bool in_line = lane->site->traffic->namesakes && (wait == LANE_WAITS_TOTAL || wait == LANE_WAITS_SITE);
 
 	wait_until(lane, wait, until_ms, in_line ? &(uint64_t){0} : wake_ms);
 	if (in_line)
@@ -35,8 +35,9 @@ static void wait_own(struct lane *lane, enum lane_wait wait, uint64_t until_ms, 
 
 static void starve(struct scheduler *scheduler, struct site *site)
 {
-	list_remove(&site->starved);
-	list_push(&scheduler->starved, &site->starved);
+	list_remove(&site->place);
+	site->starves = true;
+	list_push(&scheduler->starved, &site->place);
 }
 
 static bool next_send(struct lane *lane, struct next *next, uint64_t now_ms)
@@ -73,7 +74,8 @@ static bool next_connect(struct scheduler *scheduler, struct lane *lane, struct 
 		wait_until(lane, wait, free_ms, wake_ms);
 		return false;
 	}
-	if (lane->site->namesakes && !namesakes_admits(lane->site->namesakes, lane, lane->nurgent > 0)) {
+	if (lane->site->traffic->namesakes &&
+	    !namesakes_admits(lane->site->traffic->namesakes, lane, lane->nurgent > 0)) {
 		wait_own(lane, LANE_WAITS_SITE, 0, now_ms, wake_ms);
 		return false;
 	}
@@ -179,11 +181,11 @@ static unsigned weight_of(const struct lane *lane)
 /* A lane that had nothing to lease for long starts where the others are. */
 static void charge_lane(struct lane *lane, unsigned count, uint64_t now_ms)
 {
-	struct site *site = lane->site;
+	struct traffic *traffic = lane->site->traffic;
 
-	if (lane->pass < site->pass && lane->leased_ms + PATIENCE_MS <= now_ms)
-		lane->pass = site->pass;
-	site->pass = lane->pass;
+	if (lane->pass < traffic->pass && lane->leased_ms + PATIENCE_MS <= now_ms)
+		lane->pass = traffic->pass;
+	traffic->pass = lane->pass;
 	lane->pass += (uint64_t)count * PASS_SCALE / weight_of(lane);
 }
 
@@ -225,13 +227,13 @@ static unsigned part_of(const struct lane *lane, const struct ready *list, unsig
 	return part;
 }
 
-static bool has_room(struct scheduler *scheduler, struct lane *lane, const struct ready *list)
+static bool has_room(struct scheduler *scheduler, struct site *site, bool transactional)
 {
-	int least = list->transactional ? -URGENT_OVERDRAFT : 0;
+	int least = transactional ? -URGENT_OVERDRAFT : 0;
 
 	if (scheduler->records_free > least)
 		return true;
-	starve(scheduler, lane->site);
+	starve(scheduler, site);
 	return false;
 }
 
@@ -271,7 +273,7 @@ static bool next_lease(struct scheduler *scheduler, struct lane *lane, struct ne
 		wait_own(lane, wait, early_ms - AHEAD_MS, now_ms, wake_ms);
 		return false;
 	}
-	if (!has_room(scheduler, lane, list) || !has_routes(scheduler, list, now_ms))
+	if (!has_room(scheduler, lane->site, list->transactional) || !has_routes(scheduler, list, now_ms))
 		return false;
 	if (count > SHARE_MAX && !fair_is_alone(ready_fair(list)))
 		count = SHARE_MAX;
@@ -315,24 +317,50 @@ static struct lane *least_served(const struct site *site, const struct lane *aft
 	return least;
 }
 
+/* Without traffic there is nothing to do but to lease. One that was never leased from has learned nothing that is worth
+ * keeping it for when its domains are gone. */
+static bool begins(struct scheduler *scheduler, struct site *site, uint64_t now_ms)
+{
+	bool urgent = fair_has_turn(&site->urgent);
+
+	if (book_forget_site(scheduler, site, now_ms) || scheduler->paused)
+		return false;
+	if (!(urgent || fair_has_turn(&site->bulk)) || !has_room(scheduler, site, urgent))
+		return false;
+	site_open(site);
+	return true;
+}
+
+static bool next_of_lanes(struct scheduler *scheduler, struct site *site, struct next *next, uint64_t now_ms,
+			  uint64_t *wake_ms)
+{
+	struct traffic *traffic = site->traffic;
+
+	for (unsigned i = 0; i < site->nlanes; i++) {
+		unsigned at = (traffic->first_lane + i) % site->nlanes;
+
+		if (lane_next(scheduler, site->lanes[at], next, now_ms, wake_ms)) {
+			traffic->first_lane = (uint8_t)((at + 1) % site->nlanes);
+			return true;
+		}
+	}
+	return false;
+}
+
 bool site_next(struct scheduler *scheduler, struct site *site, struct next *next, uint64_t now_ms)
 {
 	uint64_t wake_ms = 0;
 
-	for (unsigned i = 0; i < site->nlanes; i++) {
-		unsigned at = (site->first_lane + i) % site->nlanes;
-
-		if (lane_next(scheduler, site->lanes[at], next, now_ms, &wake_ms)) {
-			site->first_lane = (uint8_t)((at + 1) % site->nlanes);
-			return true;
-		}
-	}
+	if (!site->traffic && !begins(scheduler, site, now_ms))
+		return false;
+	if (next_of_lanes(scheduler, site, next, now_ms, &wake_ms))
+		return true;
 	for (struct lane *lane = least_served(site, NULL); lane; lane = least_served(site, lane))
 		if (next_lease(scheduler, lane, next, now_ms, &wake_ms))
 			return true;
 	if (site->ndomains == 0 && wake_ms == 0)
 		wake_ms = now_ms + IDLE_SITE_MS;
 	if (wake_ms)
-		timer_set(&scheduler->wheel, &site->timer, wake_ms);
+		timer_set(&scheduler->wheel, &site->traffic->timer, wake_ms);
 	return false;
 }

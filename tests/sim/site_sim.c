@@ -236,16 +236,18 @@ static void route(struct site_sim *sim)
 		snprintf(names[i], sizeof(names[i]), "10.0.0.%u:25", i + 1);
 		exchangers[i] = (struct exchanger_spec){slice_of(names[i]), sim->setup.hosts[i].preference, i, 0};
 	}
-	sim->lane = scheduler_routed(sim->scheduler, SLICE("a.test"),
-				     &(struct site_spec){.name = SLICE("site"),
-							 .limits = &sim->setup.limits,
-							 .nlanes = 1,
-							 .sources = UINT64_MAX,
-							 .exchangers = exchangers,
-							 .nexchangers = sim->setup.nhosts,
-							 .routes_until_ms = UINT64_MAX},
-				     sim->now_ms)
-			    ->lanes[0];
+	struct site *site = scheduler_routed(sim->scheduler, SLICE("a.test"),
+					     &(struct site_spec){.name = SLICE("site"),
+								 .limits = &sim->setup.limits,
+								 .nlanes = 1,
+								 .sources = UINT64_MAX,
+								 .exchangers = exchangers,
+								 .nexchangers = sim->setup.nhosts,
+								 .routes_until_ms = UINT64_MAX},
+					     sim->now_ms);
+
+	site_open(site);
+	sim->lane = site->lanes[0];
 }
 
 static void act(struct site_sim *sim, const struct next *next)

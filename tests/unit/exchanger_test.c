@@ -24,8 +24,10 @@ struct fixture {
 static struct fixture *fixture_new(unsigned connections)
 {
 	static struct fixture fixture;
+	static struct traffic traffic;
 	static struct site site;
-	site = (struct site){0};
+	traffic = (struct traffic){.site = &site};
+	site = (struct site){.traffic = &traffic};
 	fixture = (struct fixture){.site = &site};
 	fixture.limits = (struct lane_limits){.connections = connections,
 					      .messages_per_connection = 100,
@@ -176,7 +178,7 @@ static void all_limits_are_taken_or_none(void **state)
 	budget_init(&narrow, 1, 60000, 1, 1);
 	fixture->limits.budgets[0] = &wide;
 	fixture->limits.nbudgets = 1;
-	fixture->site->total = &narrow;
+	fixture->site->traffic->total = &narrow;
 	assert_int_equal(lane_take(lane, first, 3, T), 1);
 	assert_int_equal(lane_take(lane, first, 3, T), 0);
 	assert_int_equal(lane_next_ms(lane, &wait, T), T + 60000);

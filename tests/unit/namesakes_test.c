@@ -37,7 +37,7 @@ static int teardown(void **state)
 	struct world *world = *state;
 
 	for (unsigned i = 0; i < SITES; i++)
-		if (world->sites[i])
+		if (world->sites[i] && world->sites[i]->traffic)
 			world->sites[i]->lanes[0]->nready = 0;
 	scheduler_free(world->scheduler);
 	free(world);
@@ -155,7 +155,9 @@ static void they_are_sites_of_their_own(void **state)
 	route(world, 0, (struct site_spec){.limits = &limits}, false);
 	route(world, 1, (struct site_spec){.limits = &limits}, false);
 	assert_ptr_not_equal(world->sites[0], world->sites[1]);
-	assert_ptr_equal(world->sites[0]->namesakes, world->sites[1]->namesakes);
+	for (unsigned i = 0; i < 2; i++)
+		site_open(world->sites[i]);
+	assert_ptr_equal(world->sites[0]->traffic->namesakes, world->sites[1]->traffic->namesakes);
 	assert_true(slice_is(site_name(world->sites[1]), SLICE("provider")));
 }
 

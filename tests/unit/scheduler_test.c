@@ -57,6 +57,13 @@ static struct site *route(struct world *world, const char *domain, const char *s
 	return scheduler_routed(world->scheduler, slice_of(domain), &spec, world->now_ms);
 }
 
+/* Its only one, before anything was leased. */
+static struct lane *lane_of(struct site *site)
+{
+	site_open(site);
+	return site->lanes[0];
+}
+
 static void offer(struct world *world, const char *list)
 {
 	scheduler_offer(world->scheduler, slice_of(list), world->now_ms);
@@ -140,7 +147,7 @@ static void connections_follow_the_work_up_to_the_limit(void **state)
 	unsigned opened = 0;
 
 	limits.connections = 4;
-	struct lane *lane = route(world, "a.example", "a", limits)->lanes[0];
+	struct lane *lane = lane_of(route(world, "a.example", "a", limits));
 
 	offer(world, "b:a.example::");
 	next = expect(world, NEXT_LEASE);
@@ -174,7 +181,7 @@ static unsigned open_and_send(struct world *world, struct lane *lane)
 static void mail_that_came_later_gets_connections_though_nothing_is_delivered(void **state)
 {
 	struct world *world = *state;
-	struct lane *lane = route(world, "a.example", "a", plain_limits())->lanes[0];
+	struct lane *lane = lane_of(route(world, "a.example", "a", plain_limits()));
 	struct next next;
 
 	offer(world, "b:a.example::");
@@ -189,7 +196,7 @@ static void a_refused_lane_rests_and_returns_its_mail(void **state)
 {
 	struct world *world = *state;
 	struct next next;
-	struct lane *lane = route(world, "a.example", "a", plain_limits())->lanes[0];
+	struct lane *lane = lane_of(route(world, "a.example", "a", plain_limits()));
 
 	offer(world, "b:a.example::");
 	next = expect(world, NEXT_LEASE);
@@ -212,7 +219,7 @@ static void a_refused_lane_rests_and_returns_its_mail(void **state)
 static void failures_in_a_row_rest_longer_and_success_forgets(void **state)
 {
 	struct world *world = *state;
-	struct lane *lane = route(world, "a.example", "a", plain_limits())->lanes[0];
+	struct lane *lane = lane_of(route(world, "a.example", "a", plain_limits()));
 
 	report(world, lane, REPORT_REST);
 	assert_int_equal(lane->rest_until_ms, START_MS + 60000);
@@ -236,7 +243,7 @@ static void a_rate_is_waited_for_to_the_millisecond(void **state)
 	limits.rate_count = 60;
 	limits.rate_period_ms = 60000;
 	limits.rate_burst = 1;
-	struct lane *lane = route(world, "a.example", "a", limits)->lanes[0];
+	struct lane *lane = lane_of(route(world, "a.example", "a", limits));
 
 	offer(world, "b:a.example::");
 	next = expect(world, NEXT_LEASE);
@@ -279,6 +286,45 @@ static void slots_of_the_machine_are_shared(void **state)
 
 	assert_ptr_not_equal(second.lane, next.lane);
 	scheduler_free(scheduler);
+}
+
+static void lanes_are_made_when_there_is_room_to_lease(void **state)
+{
+	struct scheduler *scheduler =
+		scheduler_new(&(struct scheduler_setup){.slots = 10, .records = 1, .seed = 1}, START_MS);
+	struct world small = {scheduler, START_MS};
+	struct site *first = route(&small, "a.example", "a", plain_limits());
+	struct site *second = route(&small, "b.example", "b", plain_limits());
+
+	(void)state;
+	expect_nothing(&small);
+	assert_null(first->traffic); /* it has no mail */
+	offer(&small, "b:a.example::");
+	struct next next = expect(&small, NEXT_LEASE);
+
+	assert_ptr_equal(next.lane, first->lanes[0]);
+	leased(&small, &next, 1, 0);
+	offer(&small, "b:b.example::");
+	expect(&small, NEXT_CONNECT);
+	expect_nothing(&small);
+	assert_null(second->traffic); /* all room is taken */
+	next.lane->nready = 0;
+	scheduler_drop(scheduler, next.domain);
+	next = expect(&small, NEXT_LEASE);
+	assert_ptr_equal(next.lane, second->lanes[0]);
+	scheduler_free(scheduler);
+}
+
+static void a_site_that_never_had_mail_goes_with_its_domain(void **state)
+{
+	struct world *world = *state;
+
+	route(world, "a.example", "a", plain_limits());
+	offer(world, "b:a.example::");
+	scheduler_release(world->scheduler, scheduler_domain(world->scheduler, SLICE("a.example")));
+	assert_int_equal(scheduler_sites(world->scheduler)->count, 1);
+	expect_nothing(world);
+	assert_int_equal(scheduler_sites(world->scheduler)->count, 0);
 }
 
 static void transactional_lists_come_first(void **state)
@@ -425,6 +471,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(failures_in_a_row_rest_longer_and_success_forgets, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_rate_is_waited_for_to_the_millisecond, setup, teardown),
 		cmocka_unit_test_setup_teardown(slots_of_the_machine_are_shared, setup, teardown),
+		cmocka_unit_test_setup_teardown(lanes_are_made_when_there_is_room_to_lease, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_site_that_never_had_mail_goes_with_its_domain, setup, teardown),
 		cmocka_unit_test_setup_teardown(transactional_lists_come_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(lists_of_a_site_take_turns, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_came_during_a_lease_is_not_forgotten, setup, teardown),
