@@ -126,7 +126,7 @@ static void on_leased(void *who, const struct leased *leased)
 		pool_give(&worker->deliveries, delivery);
 		return;
 	}
-	delivery->lane = list->leasing;
+	delivery->lane = list->lease.lane;
 	delivery->domain = list->domain;
 	delivery->mailing = mailing_hold(worker, delivery->record.tenant, delivery->record.job);
 	delivery->lane->preparing++;
@@ -156,7 +156,7 @@ static void on_lease_over(void *who, struct slice name, unsigned got, uint64_t r
 		return;
 	bool leaving = list->domain->leaving && list_parse(name, &parts);
 
-	worker->nasked -= list->asked;
+	worker->nasked -= list->lease.asked;
 	scheduler_leased(worker->scheduler, list, got, remaining, worker_now_ms(worker));
 	if (leaving)
 		tell_home(worker, parts.domain);

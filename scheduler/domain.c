@@ -87,10 +87,9 @@ struct ready *book_list(struct scheduler *scheduler, struct slice name)
 		return MAP_OWNER(node, struct ready, node);
 	struct ready *list = calloc(1, offsetof(struct ready, text) + name.len);
 
-	CHECK(list != NULL && name.len <= UINT16_MAX);
+	CHECK(list != NULL && name.len > 0 && name.len <= UINT16_MAX);
 	memcpy(list->text, name.ptr, name.len);
 	list->sources = UINT64_MAX;
-	list_init(&list->turn);
 	map_add(&scheduler->lists, &list->node, (struct slice){list->text, name.len});
 	read_name(scheduler, list);
 	list->tenant->nlists++;
@@ -102,7 +101,7 @@ void book_forget_list(struct scheduler *scheduler, struct ready *list)
 {
 	struct domain *domain = list->domain;
 
-	CHECK(list->leasing == NULL);
+	CHECK(!list->leasing);
 	if (domain->site)
 		fair_leave(ready_fair(list), list);
 	list_remove(&list->of_domain);

@@ -22,6 +22,12 @@ struct exchanger_spec {
 	uint16_t family;      /* 4, 6, or 0: not told */
 };
 
+/* The same in few bytes, of a site that keeps it: the text is behind all of them. */
+struct way {
+	uint16_t preference, route, text_at;
+	uint8_t text_len, family;
+};
+
 /* What there is to remember of one. */
 struct exchanger_learned {
 	uint32_t count, window_ms; /* so many in so long; 0: not known */

@@ -33,6 +33,18 @@ struct share {
 	char text[];	       /* the name; of a campaign's: its sources first */
 };
 
+/* Its one list; NULL: there is none, or there are shares. */
+static struct ready *only_of(const struct fair *fair)
+{
+	return fair->mail && fair->mail->len ? MAP_OWNER(fair->mail, struct ready, node) : NULL;
+}
+
+/* NULL while only_of says it all. */
+static struct share *root_of(const struct fair *fair)
+{
+	return fair->mail && !fair->mail->len ? MAP_OWNER(fair->mail, struct share, node) : NULL;
+}
+
 static void heap_put(struct share *parent, unsigned at, struct share *share)
 {
 	parent->heap[at] = share;
@@ -139,30 +151,30 @@ static struct share *campaign_below(struct share *tenant, const struct ready *li
 	return share_below(tenant, (struct slice){key, sizeof(list->sources) + name.len});
 }
 
-static void tree_join(struct fair *fair, struct ready *list)
+static void tree_join(struct share *root, struct ready *list)
 {
-	struct share *tenant = share_below(fair->root, map_key(&list->tenant->node));
+	struct share *tenant = share_below(root, map_key(&list->tenant->node));
 	struct share *campaign = campaign_below(tenant, list);
 
 	tenant->tenant = list->tenant;
 	list->share = campaign;
 	campaign->nlists++;
 	tenant->nlists++;
-	fair->root->nlists++;
+	root->nlists++;
 }
 
 /* A second list comes: from now on there are shares. */
 static void tree_make(struct fair *fair)
 {
-	struct ready *first = fair->only;
+	struct ready *first = only_of(fair);
+	struct share *root = calloc(1, sizeof(*root));
 	bool in_turn = first->in_turn;
 
-	fair->root = calloc(1, sizeof(*fair->root));
-	CHECK(fair->root != NULL);
-	list_init(&fair->root->turns);
-	fair->only = NULL;
+	CHECK(root != NULL);
+	list_init(&root->turns);
+	fair->mail = &root->node;
 	first->in_turn = false;
-	tree_join(fair, first);
+	tree_join(root, first);
 	if (in_turn)
 		fair_join(fair, first);
 }
@@ -171,15 +183,16 @@ void fair_join(struct fair *fair, struct ready *list)
 {
 	if (list->in_turn)
 		return;
-	if (!fair->root && !fair->only)
-		fair->only = list;
-	if (!fair->root && fair->only != list)
+	CHECK(!list->leasing);
+	if (!fair->mail)
+		fair->mail = &list->node;
+	if (only_of(fair) && only_of(fair) != list)
 		tree_make(fair);
 	list->in_turn = true;
-	if (!fair->root)
+	if (only_of(fair))
 		return;
 	if (!list->share)
-		tree_join(fair, list);
+		tree_join(root_of(fair), list);
 	list_push(&list->share->turns, &list->turn);
 	share_wake(list->share);
 }
@@ -189,7 +202,7 @@ void fair_rest(struct fair *fair, struct ready *list)
 	if (!list->in_turn)
 		return;
 	list->in_turn = false;
-	if (!fair->root)
+	if (only_of(fair))
 		return;
 	list_remove(&list->turn);
 	share_rest(list->share);
@@ -200,15 +213,15 @@ void fair_leave(struct fair *fair, struct ready *list)
 	struct share *share = list->share, *parent;
 
 	fair_rest(fair, list);
-	if (fair->only == list)
-		fair->only = NULL;
+	if (only_of(fair) == list)
+		fair->mail = NULL;
 	list->share = NULL;
 	for (; share; share = parent) {
 		parent = share->parent;
 		CHECK(share->nlists > 0);
 		if (--share->nlists == 0) {
 			if (!parent)
-				fair->root = NULL;
+				fair->mail = NULL;
 			share_free(share);
 		}
 	}
@@ -279,14 +292,13 @@ static struct ready *share_choose(const struct share *share, struct choice *choi
 struct ready *fair_choose(const struct fair *fair, unsigned lane, uint64_t now_ms, uint64_t *wake_ms)
 {
 	struct choice choice = {lane, now_ms, *wake_ms};
-	struct ready *found = NULL;
+	struct ready *found = NULL, *only = only_of(fair);
 
 	CHECK(lane < 64);
-	if (fair->root)
-		found = share_choose(fair->root, &choice);
-	else if (fair->only && fair->only->in_turn && may_carry(fair->only->sources, &choice) &&
-		 may_spend(fair->only->tenant, &choice))
-		found = fair->only;
+	if (only && only->in_turn && may_carry(only->sources, &choice) && may_spend(only->tenant, &choice))
+		found = only;
+	else if (root_of(fair))
+		found = share_choose(root_of(fair), &choice);
 	if (!found)
 		*wake_ms = choice.wake_ms;
 	return found;
@@ -300,9 +312,9 @@ static uint64_t cost(const struct share *share, unsigned recipients)
 	return (uint64_t)recipients * UNIT / weight;
 }
 
-void fair_charge(struct fair *fair, struct ready *list, unsigned recipients)
+void fair_charge(struct ready *list, unsigned recipients)
 {
-	if (!fair->root)
+	if (!list->share)
 		return;
 	for (struct share *share = list->share, *parent; (parent = share->parent); share = parent) {
 		uint64_t credit = (uint64_t)CREDIT * UNIT, least = parent->clock > credit ? parent->clock - credit : 0;
@@ -317,9 +329,9 @@ void fair_charge(struct fair *fair, struct ready *list, unsigned recipients)
 	}
 }
 
-void fair_refund(struct fair *fair, struct ready *list, unsigned recipients)
+void fair_refund(struct ready *list, unsigned recipients)
 {
-	if (!fair->root)
+	if (!list->share)
 		return;
 	for (struct share *share = list->share; share->parent; share = share->parent) {
 		uint64_t back = cost(share, recipients);
@@ -332,10 +344,12 @@ void fair_refund(struct fair *fair, struct ready *list, unsigned recipients)
 
 bool fair_has_turn(const struct fair *fair)
 {
-	return fair->root ? fair->root->nheap > 0 : fair->only && fair->only->in_turn;
+	const struct ready *only = only_of(fair);
+
+	return only ? only->in_turn : fair->mail && root_of(fair)->nheap > 0;
 }
 
 bool fair_is_alone(const struct fair *fair)
 {
-	return !fair->root || fair->root->nlists == 1;
+	return !root_of(fair) || root_of(fair)->nlists == 1;
 }

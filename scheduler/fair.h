@@ -8,8 +8,8 @@
  *     fair_join(&site->bulk, list);                      it has mail
  *     list = fair_choose(&site->bulk, lane, now, &wake); whose turn it is; NULL: nobody's before wake
  *     fair_rest(&site->bulk, list);                      a lease is under way, or it is held: it has no turn
- *     fair_charge(&site->bulk, list, 32);                so many were asked for
- *     fair_refund(&site->bulk, list, 20);                and so many of them were not there
+ *     fair_charge(list, 32);                             so many were asked for
+ *     fair_refund(list, 20);                             and so many of them were not there
  *     fair_join(&site->bulk, list);                      it has its turn again
  *     fair_leave(&site->bulk, list);                     it is drained, or goes to another site
  *
@@ -42,8 +42,7 @@ struct tenant {
 
 /* All zero when empty. */
 struct fair {
-	struct ready *only; /* its one list, while it never had two */
-	struct share *root; /* owned; NULL while `only` says it all */
+	struct map_node *mail; /* of its one list, while it never had two; else of the root, owned, which has no name */
 };
 
 /* It may be chosen. Joins if it is not a member yet. */
@@ -56,8 +55,9 @@ void fair_leave(struct fair *fair, struct ready *list);
 /* The list whose turn it is among those that lane may send; nothing is changed by asking. NULL if there is none now;
  * *wake_ms is then moved forward to when a tenant's budget allows the next, if that is what is waited for. */
 struct ready *fair_choose(const struct fair *fair, unsigned lane, uint64_t now_ms, uint64_t *wake_ms);
-void fair_charge(struct fair *fair, struct ready *list, unsigned recipients);
-void fair_refund(struct fair *fair, struct ready *list, unsigned recipients);
+/* A list that is no member has nothing to share, and nothing to be given back. */
+void fair_charge(struct ready *list, unsigned recipients);
+void fair_refund(struct ready *list, unsigned recipients);
 
 /* Some list may be chosen, as far as it goes without asking lanes and budgets. */
 bool fair_has_turn(const struct fair *fair);

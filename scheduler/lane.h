@@ -106,6 +106,8 @@ void lane_clear(struct lane *lane);
 void lane_limit(struct lane *lane, const struct lane_limits *limits);
 /* Where its mail goes now, one a route. What is known of an address stays with it. */
 void lane_route(struct lane *lane, const struct exchanger_spec *exchangers, unsigned nexchangers);
+/* The same, as its site says. */
+void lane_follow(struct lane *lane);
 /* It will have mail: makes its exchangers by the routes of its site, if it has none. Their first. */
 struct exchanger *lane_prepare(struct lane *lane);
 /* There is an exchanger of its site that its source can talk to. */

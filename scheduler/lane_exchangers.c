@@ -50,19 +50,19 @@ static void forget_gone(struct lane *lane, unsigned kept)
 }
 
 /* An address of ours of one family reaches none of the other. */
-static bool suits(const struct lane *lane, const struct exchanger_spec *spec)
+static bool suits(const struct lane *lane, unsigned family)
 {
-	return !lane->limits->family || !spec->family || lane->limits->family == spec->family;
+	return !lane->limits->family || !family || lane->limits->family == family;
 }
 
 bool lane_has_route(const struct lane *lane)
 {
 	const struct site *site = lane->site;
 
-	for (unsigned i = 0; i < site->nexchangers; i++)
-		if (suits(lane, &site->exchangers[i]))
+	for (unsigned i = 0; i < site->nways; i++)
+		if (suits(lane, site->ways[i].family))
 			return true;
-	return site->nexchangers == 0;
+	return site->nways == 0;
 }
 
 void lane_route(struct lane *lane, const struct exchanger_spec *exchangers, unsigned nexchangers)
@@ -72,7 +72,7 @@ void lane_route(struct lane *lane, const struct exchanger_spec *exchangers, unsi
 	for (unsigned i = 0; i < nexchangers; i++) {
 		struct exchanger *exchanger = find(lane, exchangers[i].address);
 
-		if (!suits(lane, &exchangers[i]))
+		if (!suits(lane, exchangers[i].family))
 			continue;
 		if (!exchanger)
 			exchanger = exchanger_new(lane, &exchangers[i]);
@@ -86,12 +86,23 @@ void lane_route(struct lane *lane, const struct exchanger_spec *exchangers, unsi
 	forget_gone(lane, nexchangers);
 }
 
+void lane_follow(struct lane *lane)
+{
+	const struct site *site = lane->site;
+	struct exchanger_spec exchangers[EXCHANGERS_MAX];
+
+	CHECK(site->nways <= EXCHANGERS_MAX);
+	for (unsigned i = 0; i < site->nways; i++)
+		exchangers[i] = site_exchanger(site, i);
+	lane_route(lane, exchangers, site->nways);
+}
+
 struct exchanger *lane_prepare(struct lane *lane)
 {
 	static const struct exchanger_spec nameless;
 
 	if (list_is_empty(&lane->exchangers))
-		lane_route(lane, lane->site->exchangers, lane->site->nexchangers);
+		lane_follow(lane);
 	if (list_is_empty(&lane->exchangers))
 		lane_route(lane, &nameless, 1);
 	return exchanger_of(list_first(&lane->exchangers));

@@ -183,8 +183,7 @@ static void give_back(struct ready *list, unsigned recipients)
 {
 	if (recipients == 0)
 		return;
-	if (list->domain->site)
-		fair_refund(ready_fair(list), list, recipients);
+	fair_refund(list, recipients);
 	if (list->tenant->terms.budget)
 		budget_give(list->tenant->terms.budget, recipients);
 }
@@ -192,15 +191,16 @@ static void give_back(struct ready *list, unsigned recipients)
 void scheduler_leased(struct scheduler *scheduler, struct ready *list, unsigned got, uint64_t remaining,
 		      uint64_t now_ms)
 {
-	struct lane *lane = list->leasing;
+	struct lane *lane = list->lease.lane;
+	unsigned asked = list->lease.asked;
 
 	(void)now_ms;
-	CHECK(lane != NULL && lane->asked >= list->asked);
-	lane->asked -= list->asked;
-	list->leasing = NULL;
-	give_back(list, got < list->asked ? list->asked - got : 0);
+	CHECK(list->leasing && lane->asked >= asked);
+	lane->asked -= asked;
+	list->leasing = false;
+	give_back(list, got < asked ? asked - got : 0);
 	lane->plenty = remaining > 0;
-	if (got && remaining && got == list->asked && lane->nready == 0)
+	if (got && remaining && got == asked && lane->nready == 0)
 		lane_ran_dry(lane);
 	book_look(scheduler, lane->site);
 	if (list->domain->leaving || (remaining == 0 && !list->more))

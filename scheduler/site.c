@@ -35,7 +35,7 @@ static void limit_lane(struct lane *lane, const struct lane_limits *limits)
 
 	lane_limit(lane, limits);
 	if (!same_family && !list_is_empty(&lane->exchangers))
-		lane_route(lane, lane->site->exchangers, lane->site->nexchangers);
+		lane_follow(lane);
 }
 
 static struct lane *new_lane(struct site *site, unsigned source, const struct lane_limits *limits)
@@ -96,51 +96,68 @@ void site_open(struct site *site)
 	limit_lanes(site);
 }
 
+struct exchanger_spec site_exchanger(const struct site *site, unsigned i)
+{
+	const struct way *way = &site->ways[i];
+	const char *texts = (const char *)(site->ways + site->nways);
+
+	return (struct exchanger_spec){.address = {texts + way->text_at, way->text_len},
+				       .preference = way->preference,
+				       .route = way->route,
+				       .family = way->family};
+}
+
 static bool routes_are(const struct site *site, const struct site_spec *spec)
 {
-	bool same = site->nexchangers == spec->nexchangers;
+	bool same = site->nways == spec->nexchangers;
 
 	for (unsigned i = 0; same && i < spec->nexchangers; i++)
-		same = slice_is(site->exchangers[i].address, spec->exchangers[i].address) &&
-		       site->exchangers[i].preference == spec->exchangers[i].preference &&
-		       site->exchangers[i].route == spec->exchangers[i].route;
+		same = slice_is(site_exchanger(site, i).address, spec->exchangers[i].address) &&
+		       site->ways[i].preference == spec->exchangers[i].preference &&
+		       site->ways[i].route == spec->exchangers[i].route;
 	return same;
 }
 
 /* Room for as many, and for their texts behind them. */
-static struct exchanger_spec *new_routes(const struct site_spec *spec)
+static struct way *new_ways(const struct site_spec *spec)
 {
-	size_t size = spec->nexchangers * sizeof(struct exchanger_spec);
+	size_t size = spec->nexchangers * sizeof(struct way);
 
 	for (unsigned i = 0; i < spec->nexchangers; i++)
 		size += spec->exchangers[i].address.len;
-	struct exchanger_spec *routes = malloc(size + 1);
+	struct way *ways = malloc(size + 1);
 
-	CHECK(routes != NULL && spec->nexchangers <= UINT16_MAX);
-	return routes;
+	CHECK(ways != NULL && size <= UINT16_MAX);
+	return ways;
 }
 
 void book_routes(struct site *site, const struct site_spec *spec)
 {
 	if (routes_are(site, spec))
 		return;
-	free(site->exchangers);
-	site->exchangers = new_routes(spec);
-	site->nexchangers = (uint16_t)spec->nexchangers;
-	char *text = (char *)(site->exchangers + spec->nexchangers);
+	free(site->ways);
+	site->ways = new_ways(spec);
+	site->nways = (uint16_t)spec->nexchangers;
+	char *texts = (char *)(site->ways + site->nways);
+	uint16_t at = 0;
 
 	for (unsigned i = 0; i < spec->nexchangers; i++) {
-		struct slice address = spec->exchangers[i].address;
+		const struct exchanger_spec *exchanger = &spec->exchangers[i];
+		struct slice address = exchanger->address;
 
-		site->exchangers[i] = spec->exchangers[i];
-		site->exchangers[i].address.ptr = text;
+		CHECK(address.len <= UINT8_MAX && exchanger->family <= UINT8_MAX);
+		site->ways[i] = (struct way){.preference = exchanger->preference,
+					     .route = exchanger->route,
+					     .text_at = at,
+					     .text_len = (uint8_t)address.len,
+					     .family = (uint8_t)exchanger->family};
 		if (address.len)
-			memcpy(text, address.ptr, address.len);
-		text += address.len;
+			memcpy(texts + at, address.ptr, address.len);
+		at = (uint16_t)(at + address.len);
 	}
 	for (unsigned i = 0; i < site->nlanes; i++)
 		if (!list_is_empty(&site->lanes[i]->exchangers))
-			lane_route(site->lanes[i], site->exchangers, site->nexchangers);
+			lane_follow(site->lanes[i]);
 }
 
 static void free_traffic(struct site *site)
@@ -165,7 +182,7 @@ void book_free_site(struct site *site)
 	if (site->traffic)
 		free_traffic(site);
 	site_limits_drop(site->limits);
-	free(site->exchangers);
+	free(site->ways);
 	free(site);
 }
 

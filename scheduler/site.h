@@ -34,17 +34,17 @@ struct traffic {
 
 /* There may be a hundred thousand of them: it is as small as it can be. */
 struct site {
-	struct map_node node;		   /* by its key, of the same memory: what makes it one (site_key) */
-	const struct site_limits *limits;  /* counted */
-	struct list place;		   /* on one of the scheduler's lists: attention, hurry, starved */
-	struct fair urgent, bulk;	   /* ready lists with mail; transactional ones apart */
-	struct traffic *traffic;	   /* owned; NULL: no mail was leased yet */
-	struct lane **lanes;		   /* owned, each for itself: a lane never moves; one a source */
-	struct exchanger_spec *exchangers; /* owned, with their texts: where its mail goes */
-	void *target;			   /* the engine's: where to connect */
-	unsigned ndomains;		   /* domains that belong to it */
-	uint16_t name_len;		   /* of the key's beginning: site_name */
-	uint16_t nexchangers;
+	struct map_node node;		  /* by its key, of the same memory: what makes it one (site_key) */
+	const struct site_limits *limits; /* counted */
+	struct list place;		  /* on one of the scheduler's lists: attention, hurry, starved */
+	struct fair urgent, bulk;	  /* ready lists with mail; transactional ones apart */
+	struct traffic *traffic;	  /* owned; NULL: no mail was leased yet */
+	struct lane **lanes;		  /* owned, each for itself: a lane never moves; one a source */
+	struct way *ways;		  /* owned, nways and their texts: where its mail goes */
+	void *target;			  /* the engine's: where to connect */
+	unsigned ndomains;		  /* domains that belong to it */
+	uint16_t name_len;		  /* of the key's beginning: site_name */
+	uint16_t nways;
 	uint8_t standing;    /* enum site_standing */
 	uint8_t nlanes;	     /* 0 without traffic */
 	bool hurries : 1;    /* its place is among those with transactional mail to lease */
@@ -53,6 +53,8 @@ struct site {
 	char text[];	     /* its key */
 };
 
+/* Where one of its ways leads: borrowed from it. */
+struct exchanger_spec site_exchanger(const struct site *site, unsigned way);
 /* It has traffic from now on, if it had none: mail of it is to be leased. */
 void site_open(struct site *site);
 
@@ -78,13 +80,18 @@ struct ready {
 	struct tenant *tenant; /* counted; never NULL */
 	struct list of_domain; /* link */
 	struct share *share;   /* its campaign's at its site; NULL: the site needs none (fair.h) */
-	struct list turn;      /* fair.c's: among the lists of its share */
-	struct lane *leasing;  /* the lane a lease under way is for; NULL: none */
-	uint64_t sources;      /* bit i: lane i may send it */
-	uint16_t asked;	       /* records of that lease */
-	uint16_t campaign_at;  /* where in the name the campaign begins */
-	uint16_t pool_at;      /* where in the name its pool begins; 0: it has none */
+	union {
+		struct list turn; /* fair.c's, while in_turn: among the lists of its share */
+		struct {
+			struct lane *lane; /* whom it is for */
+			uint16_t asked;	   /* records */
+		} lease;		   /* while leasing: it has no turn then */
+	};
+	uint64_t sources;     /* bit i: lane i may send it */
+	uint16_t campaign_at; /* where in the name the campaign begins */
+	uint16_t pool_at;     /* where in the name its pool begins; 0: it has none */
 	bool transactional : 1;
+	bool leasing : 1; /* a lease is under way */
 	bool more : 1;	  /* it became non-empty again while a lease was under way */
 	bool in_turn : 1; /* fair.c's: it may be chosen */
 	bool held : 1;	  /* by an operator: nothing is leased from it */

@@ -21,7 +21,7 @@ struct site_limits {
 		uint64_t total_connections;	 /* ...; 0: unlimited */
 		uint64_t nlanes;
 		const struct lane_limits *lanes[]; /* counted, nlanes of them */
-	} terms; /* without holes: compared as bytes */
+	} terms;				   /* without holes: compared as bytes */
 };
 
 const struct site_limits *site_limits_hold(struct scheduler *scheduler, const struct site_spec *spec);

@@ -288,13 +288,14 @@ static bool next_lease(struct scheduler *scheduler, struct lane *lane, struct ne
 		return false;
 	}
 	fair_rest(ready_fair(list), list);
-	fair_charge(ready_fair(list), list, count);
+	fair_charge(list, count);
 	if (is_shared) /* what nobody else could have sent is not held against it */
 		charge_lane(lane, count, now_ms);
 	lane->leased_ms = now_ms;
 	lane_prepare(lane);
-	list->leasing = lane;
-	list->asked = (uint16_t)count;
+	list->leasing = true;
+	list->lease.lane = lane;
+	list->lease.asked = (uint16_t)count;
 	list->more = false;
 	lane->asked += count;
 	*next = (struct next){.kind = NEXT_LEASE, .lane = lane, .list = list, .domain = list->domain, .count = count};

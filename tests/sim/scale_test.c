@@ -249,7 +249,7 @@ static void a_known_domain_takes_little_memory(void **state)
 	       many, few, own);
 	assert_true(many < 400);
 	assert_true(few < 400);
-	assert_true(own < 500);
+	assert_true(own < 440);
 }
 
 int main(void)

@@ -410,6 +410,25 @@ static void a_domain_moves_to_another_site(void **state)
 	assert_ptr_equal(next.lane->site, second);
 }
 
+static void a_domain_moves_while_it_is_leased_from(void **state)
+{
+	struct world *world = *state;
+
+	route(world, "a.example", "first", plain_limits());
+	offer(world, "b:a.example::");
+	struct next next = expect(world, NEXT_LEASE);
+	struct lane *lane = next.lane;
+
+	route(world, "b.example", "second", plain_limits());
+	offer(world, "b:b.example::");
+	offer(world, "b:b.example::nov");
+	struct site *second = route(world, "a.example", "second", plain_limits());
+
+	leased(world, &next, 1, 5); /* fewer than were asked for */
+	assert_int_equal(lane->asked, 0);
+	assert_true(fair_has_turn(&second->bulk));
+}
+
 static void nothing_new_while_paused(void **state)
 {
 	struct world *world = *state;
@@ -478,6 +497,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_came_during_a_lease_is_not_forgotten, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_drained_domain_is_forgotten, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_domain_moves_to_another_site, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_domain_moves_while_it_is_leased_from, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_new_while_paused, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_released_domain_is_leased_no_more, setup, teardown),
 		cmocka_unit_test_setup_teardown(unroutable_mail_waits_for_the_dns, setup, teardown),
