@@ -68,7 +68,7 @@
 --   B:strays            HASH NAME → how many dead records of it lie somewhere (below)
 --   B:alone             exists while there may be records that are to be leased alone
 --   B:lease:EPOCH:LEASE LIST of LIST, its records, the next LIST, …; a STRING for a while once it is over
---   B:open:EPOCH        HASH LEASE → bitmap: positions not settled yet
+--   B:open:EPOCH        HASH LEASE → bitmap: positions not settled yet; "" → a long one of none: found by hash, not by search
 --   B:holder            HASH instance epoch beat: who holds the shard; B:instances HASH EPOCH → instance, until reaped
 --   B:dirty             SET of NAME: jobs whose public HASH is to be written; B:seq B:epoch B:accept numbers
 --   B:ready             how many records lie in lists
@@ -84,7 +84,7 @@
 -- the bit, whoever sends it: a delivered message is a fact about the world. If the record is elsewhere by then (its
 -- lease was reaped), it stays there dead, is no longer counted, and is dropped by whoever meets it: B:strays says that
 -- there are any, so that leasing looks at bits only then. All else is for the engine that holds the shard.
-local VERSION = 9
+local VERSION = 10
 
 local LEASE_LISTS_MAX, LEASE_RECORDS_MAX, BATCH_MAX, EXPAND_MAX = 64, 256, 256, 1000
 local SUBMIT_ENTRIES_MAX, SUBMIT_JOB_MAX, SUBMIT_RAW_MAX = 100000, 8 * 1048576, 26 * 1048576
@@ -94,6 +94,7 @@ local REMEMBER_S = 72 * 3600          -- a finished job, for re-submissions and 
 local LEASE_OVER_S = 20               -- a request for a lease that is over, still under way on a broken connection
 local ALONE_AT, HELD_AT = 2, 3        -- recoveries
 local ALONE_S_MAX = 90 * 86400        -- what nothing expires is looked for so long
+local TABLE_VALUE = 65                -- a hash with a value of so many bytes is not looked through from its beginning
 local REAP_MAX, TRIM_MAX, NODE_MAX = 100, 4000, 100 -- a stream's node has at most 100 entries
 local JOB, FINISH, LATER, HOLD, RETURN, CAPITAL = 106, 102, 108, 104, 98, 32 -- j, f, l, h, b; what makes a letter small
 local ITEM = { [FINISH] = 4, [LATER] = 7, [HOLD] = 7, [RETURN] = 7, -- its arguments
@@ -106,6 +107,7 @@ local TRANSACTIONAL = 116              -- t, the first letter of such a list
 local RECORD_VERSION = 1
 local RECORD_FRONT = 36               -- the least a record has
 local MASK = { [0] = 1, 2, 4, 8, 16, 32, 64, 128 }
+local CLOSED = {}                     -- the bitmap of a lease with nothing open, by its length
 local POSITION = {}                   -- text → number, 0 to 255: tonumber costs as much as fifty table accesses
 local FINAL = { delivered = 1, failed = 1, expired = 1, cancelled = 1, suppressed = 1, rejected = 1 }
 local PLACES = { 'queued', 'deferred', 'held' }
@@ -124,6 +126,7 @@ local function bind()
 	concat, sort, floor, min, max, huge = table.concat, table.sort, math.floor, math.min, math.max, math.huge
 	unpack, tonumber, pairs, ipairs = _G.unpack, _G.tonumber, _G.pairs, _G.ipairs
 	read, write, quote, format = struct.unpack, struct.pack, cjson.encode, string.format
+	for i = 1, LEASE_RECORDS_MAX / 8 do CLOSED[i] = rep('\0', i) end
 	for i = 0, LEASE_RECORDS_MAX - 1 do POSITION[('%d'):format(i)] = i end
 end
 

@@ -91,6 +91,8 @@ def test_register(world):
     same(s.register(sure=0)[:2], [b"WAIT", b"mta1"])
     same(s.register(instance="mta2", sure=1)[:2], [b"WAIT", b"mta1"], "sure only of oneself")
     same(s.register(sure=1), [b"OK", first + 1], "no leases, nothing to reap")
+    same(world.redis("EXISTS", s.key("open:%d" % first)), 0, "what had no leases leaves nothing")
+    same(world.redis("OBJECT", "ENCODING", s.key("open:%d" % (first + 1))), b"hashtable", "leases are found at once")
     s.fill("j", [L])
     s.lease([(L, 1)])
     same(s.register(sure=1), [b"OK", first + 2, b"mta1", str(first + 1).encode()])
@@ -101,6 +103,7 @@ def test_register(world):
     same(seen[:2], [b"OK", 7])
     same(s.call("reap", "mta1", first + 1, 100, "retry", ""), [1, 0])
     same(world.redis("HKEYS", s.key("instances")), [str(first + 2).encode()], "the reaped one is forgotten")
+    same(world.redis("EXISTS", s.key("open:%d" % (first + 1))), 0, "and what it had open")
     same(s.call("reap", "mta1", seen[2], 100, "retry", ""), [0, 0], "leaves")
     said = refused("FENCED", s.lease, [(L, 1)])
     assert "nobody" in said, said

@@ -14,8 +14,8 @@ from shard import FAR, head, record_bytes, record_read
 
 
 def test_version(world):
-    same(world.redis("FCALL", "hikyaku_version", 0), 9)
-    same(world.redis("FCALL_RO", "hikyaku_version", 0), 9)
+    same(world.redis("FCALL", "hikyaku_version", 0), 10)
+    same(world.redis("FCALL_RO", "hikyaku_version", 0), 10)
 
 
 def test_submit(world):

@@ -149,8 +149,9 @@ local function lease(B, args)
 	return s.reply
 end
 
--- Settling. s is a turn with the leases that the arguments name, and for each item where it begins and its job. This is where Redis spends most on a recipient, and most of that on making strings of arguments, on XADD and on
--- BITFIELD.
+-- Settling. s is a turn with the leases that the arguments name, and for each item where it begins, its job, its lease
+-- and what its head says. This is where Redis spends most on a recipient, and most of that on making strings of
+-- arguments, on XADD and on BITFIELD.
 
 -- What is wrong with this item, or nil.
 local function item_wrong(args, at, job, verb, type)
@@ -182,10 +183,17 @@ local function settle_job(s, tenant, id)
 	return job or false
 end
 
+-- The lease of that name, with what is still open in it once all are known.
+local function settle_lease(s, name)
+	local lease = { name = name }
+	s.leases[name], s.names[#s.names + 1] = lease, name
+	return lease
+end
+
 -- Goes through the items once: where each begins, its job, its bit, its lease. Writes nothing.
 local function settle_plan(s, args)
-	local starts, jobs, leases, names, indexes, n, at, last = s.starts, s.of, s.leases, {}, {}, 0, 3, #args
-	local job, lease
+	local starts, verbs, types, positions, jobs, of, indexes = s.starts, s.verbs, s.types, s.positions, s.jobs_of, s.of, {}
+	local leases, n, at, last, job = s.leases, 0, 3, #args, nil
 	while at <= last do
 		local verb, type, position, more = byte(args[at], 1, 4)
 		if verb == JOB and at + 2 <= last then
@@ -200,7 +208,7 @@ local function settle_plan(s, args)
 				return wrong or 'SHAPE expected at most ' .. BATCH_MAX .. ' items; found ' .. last - 2 .. ' arguments'
 			end
 			n = n + 1
-			starts[n], jobs[n], indexes[n] = at, job, index
+			starts[n], verbs[n], types[n], positions[n], jobs[n], indexes[n] = at, verb, type, position, job, index
 			if job then
 				local ops, o = job.ops, job.nops
 				if ITEM_FINAL[verb] then
@@ -210,54 +218,43 @@ local function settle_plan(s, args)
 					ops[o + 1], ops[o + 2], ops[o + 3], job.nops = 'GET', 'u1', index, o + 3
 				end
 			end
-			lease = sub(args[at], 4)
-			if leases[lease] == nil then
-				leases[lease], names[#names + 1] = false, lease
-			end
+			local lease = sub(args[at], 4)
+			of[n] = leases[lease] or settle_lease(s, lease)
 			at = at + ITEM[verb]
 		end
 	end
-	if find(concat(indexes), '%D') then
+	if not find(concat(indexes), '^%d*$') then
 		return 'SHAPE expected indexes of recipients; found ' .. concat(indexes, ' ')
 	end
 	if n == 0 then return nil end
-	for i, bits in ipairs(call('HMGET', s.B .. ':open:' .. args[2], unpack(names))) do
-		leases[names[i]] = bits and { name = names[i], bytes = { byte(bits, 1, -1) } }
+	for i, bits in ipairs(call('HMGET', s.B .. ':open:' .. args[2], unpack(s.names))) do
+		leases[s.names[i]].bytes = bits and { byte(bits, 1, -1) }
 	end
 	return nil
 end
 
 -- Takes a position out of its lease; false if it is not in there any more.
 local function lease_close(lease, position)
-	if not lease then return false end
-	local low = position % 8
-	local bytes, i, mask = lease.bytes, (position - low) / 8 + 1, MASK[low]
-	local bits = bytes[i]
+	local low, bytes = position % 8, lease.bytes
+	local i, mask = (position - low) / 8 + 1, MASK[low]
+	local bits = bytes and bytes[i]
 	if not bits or bits % (mask + mask) < mask then return false end
 	bytes[i], lease.changed = bits - mask, true
 	return true
 end
 
--- Its events; before: there is one that comes before its own, and where.
-local function settle_events(s, args, at, id, type, before)
-	if before then event_add(s, args[before], id, args[at + 2], args[before + 1]) end
-	if type ~= '' then
-		call('XADD', s.events, '*', 'type', type, 'job', id, 'to', args[at + 2], 'data', args[at + 3])
-	end
-end
-
-local function settle_final(s, args, at, job, was)
-	local verb, type, position = byte(args[at], 1, 3)
-	local is_here = lease_close(s.leases[sub(args[at], 4)], position)
+local function settle_final(s, args, n, job, was)
+	local at, is_here = s.starts[n], lease_close(s.of[n], s.positions[n])
 	if not job then return 'A' end
 	if was == 1 then
 		if is_here then job.strays = job.strays - 1 end
 		return 'A'
 	end
 	local change, place = job.change, is_here and 'queued' or place_leave(s, job, args[at + 1])
-	type = TYPE[type]
+	local type, id, to = TYPE[s.types[n]], job.id, args[at + 2]
 	change[place], change[type] = (change[place] or 0) - 1, (change[type] or 0) + 1
-	settle_events(s, args, at, job.id, type, verb ~= FINISH and at + 4)
+	if s.verbs[n] ~= FINISH then event_add(s, args[at + 4], id, to, args[at + 5]) end
+	call('XADD', s.events, '*', 'type', type, 'job', id, 'to', to, 'data', args[at + 3])
 	return 'O'
 end
 
@@ -271,9 +268,8 @@ local function lease_record(s, args, lease, position)
 end
 
 -- later, back and hold: only for who holds the shard, and while the position is open.
-local function settle_other(s, args, at, job, was)
-	local verb, type, position = byte(args[at], 1, 3)
-	local lease = s.leases[sub(args[at], 4)]
+local function settle_other(s, args, n, job, was)
+	local at, verb, type, lease, position = s.starts[n], s.verbs[n], TYPE[s.types[n]], s.of[n], s.positions[n]
 	if s.fenced == nil then s.fenced = fenced(s.B, args[1], args[2]) or false end
 	if s.fenced then return 'S' end
 	if not lease_close(lease, position) or not job then return 'A' end
@@ -296,7 +292,8 @@ local function settle_other(s, args, at, job, was)
 		held_add(s, job, index, list, record)
 		job_count(job, 'queued', -1)
 	end
-	settle_events(s, args, at, job.id, TYPE[type], ITEM[verb] == ITEM_BEFORE and at + 7)
+	if ITEM[verb] == ITEM_BEFORE then event_add(s, args[at + 7], job.id, args[at + 2], args[at + 8]) end
+	if type ~= '' then event_add(s, type, job.id, args[at + 2], args[at + 3]) end
 	return 'O'
 end
 
@@ -304,8 +301,8 @@ end
 local function leases_write(q, epoch, leases)
 	local open, set, over = q.B .. ':open:' .. epoch, {}, {}
 	for name, lease in pairs(leases) do
-		local bits = lease and lease.changed and char(unpack(lease.bytes))
-		if bits and find(bits, '[^%z]') then
+		local bits = lease.changed and char(unpack(lease.bytes))
+		if bits and bits ~= CLOSED[#bits] then
 			set[#set + 1], set[#set + 2] = name, bits
 		elseif bits then
 			over[#over + 1] = name
@@ -330,20 +327,21 @@ end
 
 local function settle(B, args)
 	local s, reply = turn_begin(B), {}
-	s.starts, s.of, s.leases, s.settled = {}, {}, {}, {}
+	s.starts, s.verbs, s.types, s.positions, s.jobs_of, s.of, s.leases, s.names = {}, {}, {}, {}, {}, {}, {}, {}
+	s.settled = {}
 	local wrong = settle_plan(s, args)
 	if wrong then return fail(wrong) end
 	for _, job in ipairs(s.settled) do
 		job.old = job.nops > 0 and call('BITFIELD', job.bits, unpack(job.ops))
 	end
-	local starts, jobs = s.starts, s.of
-	for n = 1, #starts do
-		local at, job, was = starts[n], jobs[n], nil
+	local verbs, jobs = s.verbs, s.jobs_of
+	for n = 1, #verbs do
+		local job, was = jobs[n], nil
 		if job then
 			local bit = job.next + 1
 			job.next, was = bit, job.old[bit]
 		end
-		reply[n] = (ITEM_FINAL[byte(args[at])] and settle_final or settle_other)(s, args, at, job, was)
+		reply[n] = (ITEM_FINAL[verbs[n]] and settle_final or settle_other)(s, args, n, job, was)
 	end
 	leases_write(s, args[2], s.leases)
 	if s.back then back_write(s, s.back) end

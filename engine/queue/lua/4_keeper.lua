@@ -123,13 +123,16 @@ local function register(B, args)
 	epoch = call('INCR', B .. ':epoch')
 	local reply, instances = { 'OK', epoch }, call('HGETALL', B .. ':instances')
 	for i = 1, #instances, 2 do
-		if call('EXISTS', B .. ':open:' .. instances[i]) == 1 then
+		local open = B .. ':open:' .. instances[i]
+		if call('HLEN', open) > call('HEXISTS', open, '') then
 			reply[#reply + 1], reply[#reply + 2] = instances[i + 1], instances[i]
 		else
 			call('HDEL', B .. ':instances', instances[i])
+			call('DEL', open)
 		end
 	end
 	call('HSET', B .. ':instances', epoch, instance)
+	call('HSET', B .. ':open:' .. epoch, '', rep('\0', TABLE_VALUE))
 	call('HSET', B .. ':holder', 'instance', instance, 'epoch', epoch)
 	call('HINCRBY', B .. ':holder', 'beat', 1)
 	return reply
@@ -247,6 +250,9 @@ local function reap(B, args)
 	push_write(q, push, 'LPUSH')
 	leases_write(q, epoch, touched)
 	turn_end(q)
-	if left == done then call('HDEL', B .. ':instances', epoch) end
+	if left == done then
+		call('HDEL', B .. ':instances', epoch)
+		call('DEL', B .. ':open:' .. epoch)
+	end
 	return { done, left - done }
 end
