@@ -160,6 +160,28 @@ static void connections_follow_the_work_up_to_the_limit(void **state)
 	assert_string_equal(lane_wait_name(lane->wait), "nothing");
 }
 
+/* Nothing but the limit holds it back: what is kept free of bulk mail is there for it. */
+static void transactional_mail_gets_all_connections_and_no_more(void **state)
+{
+	struct world *world = *state;
+	struct lane_limits limits = plain_limits();
+	struct next next;
+	unsigned opened = 0;
+
+	limits.connections = 4;
+	limits.reserved = 1;
+	route(world, "a.example", "a", limits);
+	offer(world, "t:a.example::");
+	next = expect(world, NEXT_LEASE);
+	leased(world, &next, 40, 0);
+	next.lane->nurgent = next.lane->nready;
+	while (scheduler_next(world->scheduler, &next, world->now_ms)) {
+		assert_int_equal(next.kind, NEXT_CONNECT);
+		opened++;
+	}
+	assert_int_equal(opened, 4);
+}
+
 /* Connections are opened and given a message each, as long as there is a use for another one. */
 static unsigned open_and_send(struct world *world, struct lane *lane)
 {
@@ -484,6 +506,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_domain_nobody_knows_is_asked_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(mail_then_a_connection_then_sending, setup, teardown),
 		cmocka_unit_test_setup_teardown(connections_follow_the_work_up_to_the_limit, setup, teardown),
+		cmocka_unit_test_setup_teardown(transactional_mail_gets_all_connections_and_no_more, setup, teardown),
 		cmocka_unit_test_setup_teardown(mail_that_came_later_gets_connections_though_nothing_is_delivered,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_refused_lane_rests_and_returns_its_mail, setup, teardown),
