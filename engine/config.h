@@ -127,8 +127,8 @@ struct config_site {
 	const struct config_place *place; /* NULL: it is not in the file, but built in */
 };
 struct config_domain {
-	struct map_node node; /* by name */
-	struct slice name;    /* "partner.example", "*.example", "*"; lower case */
+	struct map_far node; /* by name */
+	struct slice name;   /* "partner.example", "*.example", "*"; lower case */
 	struct address *routes;
 	unsigned nroutes;
 	struct slice relay;

@@ -335,7 +335,7 @@ static void check_domain(struct config_reading *reading, struct config_domain *d
 			"or \"*\"",
 			SLICE_ARG(domain->name));
 	if (!map_find(&config->domains_by_name, domain->name))
-		map_add(&config->domains_by_name, &domain->node, domain->name);
+		map_add_far(&config->domains_by_name, &domain->node, domain->name);
 }
 
 /* A slot for each source, and one for any address where there is none. */

@@ -134,10 +134,11 @@ static void note_section(struct lint *lint, const struct open_section *outer, en
 		duplicate(lint, name->line, "the section", name->text, title,
 			  MAP_OWNER(node, struct seen, node)->place);
 	} else {
-		struct seen *seen = arena_alloc(lint->arena, sizeof(*seen));
+		struct seen *seen = arena_alloc(lint->arena, sizeof(*seen) + key.len);
 
 		seen->place = place;
-		map_add(&lint->sections, &seen->node, arena_copy(lint->arena, outbuf_slice(&key)));
+		memcpy(seen + 1, key.ptr, key.len);
+		map_add(&lint->sections, &seen->node, (struct slice){(char *)(seen + 1), key.len});
 	}
 	outbuf_free(&key);
 }

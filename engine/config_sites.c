@@ -42,10 +42,11 @@ static void index_pattern(struct config *config, unsigned site, char kind, struc
 	}
 	if (map_find(&config->site_names, key))
 		return;
-	struct config_site_name *entry = arena_alloc(&config->arena, sizeof(*entry));
+	struct config_site_name *entry = arena_alloc(&config->arena, sizeof(*entry) + key.len);
 
 	entry->site = site;
-	map_add(&config->site_names, &entry->node, arena_copy(&config->arena, key));
+	memcpy(entry + 1, key.ptr, key.len);
+	map_add(&config->site_names, &entry->node, (struct slice){(char *)(entry + 1), key.len});
 }
 
 static unsigned least(unsigned a, unsigned b)

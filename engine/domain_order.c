@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 struct group {
-	struct map_node node; /* by domain */
+	struct map_far node;  /* by domain */
 	unsigned count, next; /* where its next recipient goes */
 };
 
@@ -17,7 +17,7 @@ static struct group *group_of(struct map *map, struct group *fresh, struct slice
 
 	if (node)
 		return MAP_OWNER(node, struct group, node);
-	map_add(map, &fresh->node, domain);
+	map_add_far(map, &fresh->node, domain);
 	return fresh;
 }
 

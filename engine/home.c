@@ -21,8 +21,7 @@ enum { FORGET_MS = 10 * 60 * 1000, UNUSED_AT_ONCE = 4096 };
 enum grant { GRANT_NOWHERE, GRANT_GIVEN, GRANT_RELEASING };
 
 struct home {
-	struct map_node node;  /* by name */
-	struct slice name;     /* owned */
+	struct map_node node;  /* by name, of the same memory */
 	struct worker *worker; /* parent */
 	struct dns_ask ask;
 	struct sts_ask policy_ask;
@@ -36,7 +35,13 @@ struct home {
 	struct list waiting;   /* struct waiting: lists to offer once it is granted */
 	uint64_t used_ms;
 	bool is_unused; /* no mail for long: forgotten when its owner has nothing of it either */
+	char text[];	/* its name */
 };
+
+static struct slice home_name(const struct home *home)
+{
+	return map_key(&home->node);
+}
 
 struct waiting {
 	struct list link;
@@ -164,7 +169,7 @@ static unsigned owner_of(struct home *home)
 {
 	struct outbuf name = {0};
 
-	site_key_name(home->worker->config, home->name, home->routes, &name);
+	site_key_name(home->worker->config, home_name(home), home->routes, &name);
 	unsigned owner = worker_of(home->worker, outbuf_slice(&name));
 
 	outbuf_free(&name);
@@ -174,7 +179,7 @@ static unsigned owner_of(struct home *home)
 /* The letter that grants it, with what is known of it now. */
 static void grant_list(const struct home *home, struct slice list)
 {
-	letter_send(home->worker, home->owner, LETTER_GRANT, home->name, list, home);
+	letter_send(home->worker, home->owner, LETTER_GRANT, home_name(home), list, home);
 }
 
 static void grant(struct home *home)
@@ -200,7 +205,7 @@ static void home_settle(struct home *home)
 	if (home->grant == GRANT_GIVEN && owner != home->owner && home->other_site >= 2) {
 		/* Twice in a row, a TTL apart: it has moved, it does not flutter. */
 		home->grant = GRANT_RELEASING;
-		letter_send(home->worker, home->owner, LETTER_RELEASE, home->name, SLICE_NONE, NULL);
+		letter_send(home->worker, home->owner, LETTER_RELEASE, home_name(home), SLICE_NONE, NULL);
 		return;
 	}
 	if (home->grant == GRANT_NOWHERE) {
@@ -245,8 +250,8 @@ static void home_answered(struct home *home, struct routes *routes)
 	home->routes = routes;
 	stat_add(home->worker->stats, STAT_RESOLVED, 1);
 	home->policy_ask.answered = on_policy;
-	if (home->worker->engine->sts && routing_asks_policy(home->worker->config, home->name, routes))
-		sts_ask(home->worker, &home->policy_ask, home->name);
+	if (home->worker->engine->sts && routing_asks_policy(home->worker->config, home_name(home), routes))
+		sts_ask(home->worker, &home->policy_ask, home_name(home));
 	else
 		on_policy(&home->policy_ask, NULL);
 }
@@ -258,14 +263,14 @@ static void on_routes(struct dns_ask *ask, struct routes *routes)
 
 static void home_ask(struct home *home)
 {
-	const struct config_relay *relay = config_relay_of(home->worker->config, home->name);
+	const struct config_relay *relay = config_relay_of(home->worker->config, home_name(home));
 	struct routes *fixed;
 
 	if (home->asking)
 		return;
 	home->asking = true;
 	home->is_outdated = false;
-	fixed = routing_fixed(home->worker->config, home->name);
+	fixed = routing_fixed(home->worker->config, home_name(home));
 	if (fixed) {
 		home_answered(home, fixed);
 		return;
@@ -274,19 +279,19 @@ static void home_ask(struct home *home)
 	if (relay)
 		dns_ask_host(home->worker->dns, &home->ask, relay->host_name, (uint16_t)relay->port);
 	else
-		dns_ask(home->worker->dns, &home->ask, home->name);
+		dns_ask(home->worker->dns, &home->ask, home_name(home));
 }
 
 static struct home *home_make(struct worker *worker, struct slice domain)
 {
-	struct home *home = calloc(1, sizeof(*home));
+	struct home *home = calloc(1, sizeof(*home) + domain.len);
 
 	CHECK(home != NULL);
 	home->worker = worker;
-	home->name = (struct slice){slice_copy(domain), domain.len};
+	memcpy(home->text, domain.ptr, domain.len);
 	list_init(&home->waiting);
 	list_init(&home->ask.link);
-	map_add(&worker->homes, &home->node, home->name);
+	map_add(&worker->homes, &home->node, (struct slice){home->text, domain.len});
 	return home;
 }
 
@@ -360,7 +365,6 @@ static void home_free(struct home *home)
 	if (home->routes)
 		routes_free(home->routes);
 	sts_policy_free(home->policy);
-	free((char *)home->name.ptr);
 	free(home);
 }
 
@@ -414,7 +418,7 @@ void homes_age(struct worker *worker, uint64_t now_ms)
 			continue;
 		home->is_unused = true;
 		home->grant = GRANT_RELEASING;
-		letter_send(worker, home->owner, LETTER_UNUSED, home->name, SLICE_NONE, NULL);
+		letter_send(worker, home->owner, LETTER_UNUSED, home_name(home), SLICE_NONE, NULL);
 	}
 }
 

@@ -155,7 +155,7 @@ static struct mailing *mailing_new(struct worker *worker, struct slice key, stru
 	list_init(&mailing->idle);
 	list_init(&mailing->waiting);
 	list_init(&mailing->of_body);
-	map_add(&worker->mailings, &mailing->node, mailing->key);
+	map_add_far(&worker->mailings, &mailing->node, mailing->key);
 	mailing->fetch.fetched = on_job;
 	queue_fetch_job(worker->queue, &mailing->fetch, tenant, job);
 	return mailing;
@@ -207,7 +207,7 @@ static void mailing_free(struct mailing *mailing)
 {
 	list_remove(&mailing->idle);
 	list_remove(&mailing->of_body);
-	map_remove(&mailing->worker->mailings, &mailing->node);
+	map_remove(&mailing->worker->mailings, &mailing->node.node);
 	if (mailing->body)
 		body_release(mailing->body);
 	outbuf_free(&mailing->vars);

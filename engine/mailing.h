@@ -31,7 +31,7 @@ struct body {
 };
 
 struct mailing {
-	struct map_node node;  /* by "tenant:job" */
+	struct map_far node;   /* by "tenant:job" */
 	struct list idle;      /* on the worker's list while nobody holds it */
 	struct worker *worker; /* parent */
 	enum mailing_state state;

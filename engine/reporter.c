@@ -43,8 +43,8 @@ struct reporter {
 
 /* A domain's day, as it is read. */
 struct reported {
-	struct map_node node; /* by domain */
-	struct slice places;  /* that have not got it, with blanks between */
+	struct map_far node; /* by domain */
+	struct slice places; /* that have not got it, with blanks between */
 	struct tls_report report;
 	struct tls_failure failures[TLS_REPORT_POLICIES][FAILURES_MAX];
 };
@@ -79,7 +79,7 @@ static struct reported *reported_of(struct map *domains, struct slice domain)
 	reported->report.domain = domain;
 	for (unsigned i = 0; i < TLS_REPORT_POLICIES; i++)
 		reported->report.parts[i].failures = reported->failures[i];
-	map_add(domains, &reported->node, domain);
+	map_add_far(domains, &reported->node, domain);
 	return reported;
 }
 

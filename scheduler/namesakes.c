@@ -11,6 +11,7 @@
 #include "base/check.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { LINE_MS = 250, CALLS_MAX = 1000 };
 
@@ -66,16 +67,17 @@ static void on_due(struct timer *timer, uint64_t now_ms)
 struct namesakes *namesakes_hold(struct scheduler *scheduler, struct slice name)
 {
 	struct map_node *node = map_find(&scheduler->namesakes, name);
-	struct namesakes *namesakes = node ? MAP_OWNER(node, struct namesakes, node) : calloc(1, sizeof(*namesakes));
+	struct namesakes *namesakes =
+		node ? MAP_OWNER(node, struct namesakes, node) : calloc(1, sizeof(*namesakes) + name.len);
 
 	CHECK(namesakes != NULL);
 	if (!node) {
 		namesakes->scheduler = scheduler;
-		namesakes->name = (struct slice){slice_copy(name), name.len};
+		memcpy(namesakes->text, name.ptr, name.len);
 		list_init(&namesakes->line);
 		timer_init(&namesakes->timer, on_due);
 		budget_init(&namesakes->total, 0, 0, 0, 0);
-		map_add(&scheduler->namesakes, &namesakes->node, namesakes->name);
+		map_add(&scheduler->namesakes, &namesakes->node, (struct slice){namesakes->text, name.len});
 	}
 	namesakes->nsites++;
 	return namesakes;
@@ -91,7 +93,6 @@ void namesakes_drop(struct namesakes *namesakes)
 	for (unsigned i = 0; i < namesakes->nsources; i++)
 		free(namesakes->sources[i]);
 	free(namesakes->sources);
-	free((char *)namesakes->name.ptr);
 	free(namesakes);
 }
 

@@ -25,14 +25,14 @@ struct site_terms;
 
 struct namesakes {
 	struct scheduler *scheduler; /* parent */
-	struct map_node node;	     /* by name */
-	struct slice name;	     /* owned */
+	struct map_node node;	     /* by name, of the same memory */
 	unsigned nsites;
 	struct budget total;	 /* over all sources */
 	struct budget **sources; /* owned array of owned: by lane; one never moves, since lanes point at it */
 	unsigned nsources;
 	struct list line; /* sites that wait, in order */
 	struct timer timer;
+	char text[]; /* the name */
 };
 
 /* Found by its name, or made. One more site has it. */

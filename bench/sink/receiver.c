@@ -27,7 +27,7 @@ static struct remembered *remember(struct sink *sink, struct slice address)
 	struct remembered *seen = calloc(1, sizeof(*seen));
 
 	CHECK(seen != NULL);
-	map_add(&sink->memory, &seen->node, (struct slice){slice_copy(address), address.len});
+	map_add_far(&sink->memory, &seen->node, (struct slice){slice_copy(address), address.len});
 	return seen;
 }
 

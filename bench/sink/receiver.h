@@ -12,7 +12,7 @@
 
 /* An address the sink has seen, if it is asked to remember. */
 struct remembered {
-	struct map_node node;
+	struct map_far node;
 	unsigned tries, copies;
 	unsigned char sha256[32]; /* of the last message accepted for it, if asked for */
 };

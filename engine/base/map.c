@@ -5,7 +5,11 @@
 
 #include <stdlib.h>
 
-enum { SLOTS_FIRST = 2 /* there are thousands of small maps */ };
+enum {
+	SLOTS_FIRST = 2,	    /* there are thousands of small maps */
+	KEY_AT_MAX = (1 << 12) - 1, /* what a node has bits for */
+	KEY_LEN_MAX = (1 << 20) - 1
+};
 
 void map_free(struct map *map)
 {
@@ -42,20 +46,35 @@ static void map_grow(struct map *map)
 	map->nslots = nslots;
 }
 
-void map_add(struct map *map, struct map_node *node, struct slice key)
+static void map_link(struct map *map, struct map_node *node, struct slice key)
 {
 	CHECK(map_find(map, key) == NULL);
 	if (map->count >= map->nslots)
 		map_grow(map);
-	CHECK(key.len <= UINT32_MAX);
-	node->key = key.ptr;
-	node->len = (uint32_t)key.len;
+	CHECK(key.len <= KEY_LEN_MAX);
+	node->len = (uint32_t)key.len & KEY_LEN_MAX;
 	node->hash = (uint32_t)slice_hash(key);
 	struct map_node **slot = &map->slots[node->hash & (map->nslots - 1)];
 
 	node->next = *slot;
 	*slot = node;
 	map->count++;
+}
+
+void map_add(struct map *map, struct map_node *node, struct slice key)
+{
+	uintptr_t at = (uintptr_t)key.ptr - (uintptr_t)node;
+
+	CHECK(at >= sizeof(*node) && at <= KEY_AT_MAX);
+	node->at = (uint32_t)at & KEY_AT_MAX;
+	map_link(map, node, key);
+}
+
+void map_add_far(struct map *map, struct map_far *far, struct slice key)
+{
+	far->key = key.ptr;
+	far->node.at = 0;
+	map_link(map, &far->node, key);
 }
 
 void map_remove(struct map *map, struct map_node *node)

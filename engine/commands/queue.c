@@ -19,8 +19,8 @@ struct said {
 };
 
 struct group {
-	struct map_node node; /* by name, place and reason */
-	char *key, *reason;   /* owned; the reason is empty where replies are */
+	struct map_far node; /* by name, place and reason */
+	char *key, *reason;  /* owned; the reason is empty where replies are */
 	struct slice name;
 	enum waiting_place place;
 	uint64_t n, first_ms, last_ms; /* when the first and the last of them are due */
@@ -61,7 +61,7 @@ static struct group *group_of(struct listing *listing, const struct waiting *wai
 	group->name = slice_head(slice_of(group->key), name.len);
 	group->reason = slice_copy(why);
 	group->place = waiting->place;
-	map_add(&listing->groups, &group->node, slice_of(group->key));
+	map_add_far(&listing->groups, &group->node, slice_of(group->key));
 	return group;
 }
 

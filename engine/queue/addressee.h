@@ -13,7 +13,7 @@
 #include "base/map.h"
 
 struct addressee {
-	struct map_node node; /* in the job's map of addresses while "dedupe" is looked at */
+	struct map_far node;  /* in the job's map of addresses while "dedupe" is looked at */
 	uint32_t index;	      /* in "to" */
 	bool utf8;	      /* the local part needs SMTPUTF8 */
 	bool has_from;	      /* its own envelope sender, which may be empty */

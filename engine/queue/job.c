@@ -163,7 +163,7 @@ static void read_recipients(struct job_reading *reading)
 		if (!recipient->refusal && job->dedupe) {
 			if (map_find(&addresses, recipient->address))
 				continue;
-			map_add(&addresses, &recipient->node, recipient->address);
+			map_add_far(&addresses, &recipient->node, recipient->address);
 		}
 		job->nrecipients++;
 		job->nrefused += recipient->refusal != NULL;

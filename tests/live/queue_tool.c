@@ -160,7 +160,7 @@ static int fill(const char *place, uint64_t records, unsigned lists, const char 
 
 /* A list that may be leased from. */
 struct ready {
-	struct map_node node;
+	struct map_far node;
 	struct list link; /* while it waits for its turn */
 	char *name;	  /* owned */
 	bool asked, more; /* in a lease call; changed meanwhile */
@@ -205,7 +205,7 @@ static void on_changed(void *who, struct slice list)
 	if (!node) {
 		ready->name = slice_copy(list);
 		list_init(&ready->link);
-		map_add(&drain->lists, &ready->node, slice_of(ready->name));
+		map_add_far(&drain->lists, &ready->node, slice_of(ready->name));
 	}
 	ready->more = true;
 	if (!ready->asked && list_is_empty(&ready->link))

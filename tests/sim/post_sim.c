@@ -154,7 +154,7 @@ struct post_list *post_sim_list(struct post_sim *sim, const char *name)
 	list->site = site_of(sim, domain_of(slice_of(name)));
 	list->transactional = name[0] == 't';
 	list_init(&list->stamps);
-	map_add(&sim->lists, &list->node, slice_of(slice_copy(slice_of(name))));
+	map_add_far(&sim->lists, &list->node, slice_of(slice_copy(slice_of(name))));
 	return list;
 }
 
@@ -170,7 +170,7 @@ void post_sim_queue(struct post_sim *sim, const char *name, uint64_t messages)
 		stamp->at_ms = sim->now_ms;
 		list_push(&list->stamps, &stamp->link);
 	}
-	scheduler_offer(sim->scheduler, map_key(&list->node), sim->now_ms);
+	scheduler_offer(sim->scheduler, map_key(&list->node.node), sim->now_ms);
 }
 
 /* Back to its list, at the front: it has been tried, or not. */
@@ -181,7 +181,7 @@ static void mail_back(struct post_sim *sim, struct post_mail *mail)
 	list->queued++;
 	list->known += mail->known;
 	free(mail);
-	scheduler_offer(sim->scheduler, map_key(&list->node), sim->now_ms);
+	scheduler_offer(sim->scheduler, map_key(&list->node.node), sim->now_ms);
 }
 
 static void on_mail_due(struct post_sim *sim, struct post_event *event)

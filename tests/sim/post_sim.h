@@ -35,7 +35,7 @@ struct post_site {
 };
 
 struct post_list {
-	struct map_node node;
+	struct map_far node;
 	struct post_site *site;
 	uint64_t queued, delivered, attempts;
 	uint64_t known;	    /* of the queued, those at its front that have been tried before */

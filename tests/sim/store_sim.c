@@ -17,7 +17,7 @@ struct sim_lease {
 
 /* A text by name: what a job says, a body. */
 struct sim_value {
-	struct map_node node;
+	struct map_far node;
 	char *name; /* owned */
 	struct outbuf text;
 };
@@ -47,7 +47,7 @@ struct sim_list *store_list(struct slice name)
 	CHECK(list != NULL);
 	list->name = slice_copy(name);
 	list_init(&list->ready);
-	map_add(&store.lists, &list->node, slice_of(list->name));
+	map_add_far(&store.lists, &list->node, slice_of(list->name));
 	return list;
 }
 
@@ -276,7 +276,7 @@ static void add_value(const char *name, struct slice text)
 	CHECK(value != NULL);
 	value->name = slice_copy(slice_of(name));
 	outbuf_add(&value->text, text);
-	map_add(&store.values, &value->node, slice_of(value->name));
+	map_add_far(&store.values, &value->node, slice_of(value->name));
 }
 
 void queue_sim_add_job(const char *tenant, const char *job, struct slice meta)

@@ -8,9 +8,9 @@
 #include "queue_sim.h"
 
 struct sim_list {
-	struct map_node node; /* by name */
-	char *name;	      /* owned */
-	struct list ready;    /* of struct sim_recipient */
+	struct map_far node; /* by name */
+	char *name;	     /* owned */
+	struct list ready;   /* of struct sim_recipient */
 	unsigned count;
 };
 

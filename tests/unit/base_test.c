@@ -177,6 +177,28 @@ static void test_map(void **state)
 	free(things);
 }
 
+static void test_map_with_keys_elsewhere(void **state)
+{
+	static const char *const names[] = {"a.example", "b.example", ""};
+	struct map_far things[3];
+	struct thing near = {.name = "c.example"};
+	struct map map = {0};
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		map_add_far(&map, &things[i], slice_of(names[i]));
+	map_add(&map, &near.node, slice_of(near.name));
+	for (unsigned i = 0; i < 3; i++) {
+		assert_ptr_equal(map_find(&map, slice_of(names[i])), &things[i].node);
+		assert_ptr_equal(map_key(&things[i].node).ptr, names[i]);
+	}
+	assert_ptr_equal(map_find(&map, SLICE("c.example")), &near.node);
+	map_remove(&map, &things[1].node);
+	assert_null(map_find(&map, SLICE("b.example")));
+	assert_int_equal(map.count, 3);
+	map_free(&map);
+}
+
 static void test_arena(void **state)
 {
 	struct arena arena = {0};
@@ -411,13 +433,21 @@ static void test_stat(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_slice_compare), cmocka_unit_test(test_slice_cut),
-		cmocka_unit_test(test_slice_number),  cmocka_unit_test(test_slice_hash_is_for_ever),
-		cmocka_unit_test(test_list),	      cmocka_unit_test(test_map),
-		cmocka_unit_test(test_arena),	      cmocka_unit_test(test_pool),
-		cmocka_unit_test(test_outbuf),	      cmocka_unit_test(test_json),
-		cmocka_unit_test(test_pack),	      cmocka_unit_test(test_utf8),
-		cmocka_unit_test(test_random),	      cmocka_unit_test(test_printable),
+		cmocka_unit_test(test_slice_compare),
+		cmocka_unit_test(test_slice_cut),
+		cmocka_unit_test(test_slice_number),
+		cmocka_unit_test(test_slice_hash_is_for_ever),
+		cmocka_unit_test(test_list),
+		cmocka_unit_test(test_map),
+		cmocka_unit_test(test_map_with_keys_elsewhere),
+		cmocka_unit_test(test_arena),
+		cmocka_unit_test(test_pool),
+		cmocka_unit_test(test_outbuf),
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_pack),
+		cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_printable),
 		cmocka_unit_test(test_stat),
 	};
 

@@ -12,14 +12,22 @@
 
 enum { LISTS = 64, LEASE = 32, NOW_MS = 1000000 };
 
+/* A list, and its name behind it. */
+struct named {
+	struct ready list;
+	char name[32];
+};
+
 /* Lists of one site, without a scheduler around them. */
 struct world {
 	struct fair fair;
 	struct site *site;
 	struct domain *domain;
-	struct tenant tenants[4];
-	struct ready lists[LISTS];
-	char names[LISTS][32];
+	struct {
+		struct tenant tenant;
+		char name[2];
+	} tenants[4];
+	struct named lists[LISTS];
 	uint64_t had[LISTS];
 	unsigned nlists;
 };
@@ -29,9 +37,11 @@ static int setup(void **state)
 	struct world *world = calloc(1, sizeof(*world));
 	static const char *const names[] = {"a", "b", "c", "d"};
 
-	for (unsigned i = 0; i < 4; i++)
-		world->tenants[i] = (struct tenant){.node = {.key = names[i], .len = (uint32_t)strlen(names[i])},
-						    .terms.weight = 1};
+	for (unsigned i = 0; i < 4; i++) {
+		world->tenants[i].tenant =
+			(struct tenant){.node = {.at = sizeof(struct tenant), .len = 1}, .terms.weight = 1};
+		memcpy(world->tenants[i].name, names[i], 1);
+	}
 	world->site = calloc(1, sizeof(*world->site));
 	world->domain = calloc(1, sizeof(*world->domain));
 	world->domain->site = world->site;
@@ -44,7 +54,7 @@ static int teardown(void **state)
 	struct world *world = *state;
 
 	for (unsigned i = 0; i < world->nlists; i++)
-		fair_leave(&world->fair, &world->lists[i]);
+		fair_leave(&world->fair, &world->lists[i].list);
 	assert_null(world->fair.mail);
 	free(world->domain);
 	free(world->site);
@@ -56,15 +66,15 @@ static int teardown(void **state)
 static struct ready *list_of(struct world *world, unsigned tenant, const char *campaign)
 {
 	unsigned i = world->nlists++;
-	struct ready *list = &world->lists[i];
+	struct named *named = &world->lists[i];
+	struct ready *list = &named->list;
 
 	assert_true(i < LISTS);
-	int n = snprintf(world->names[i], sizeof(world->names[i]), "b:d%u:%s:%s", i, world->tenants[tenant].node.key,
-			 campaign);
+	int n = snprintf(named->name, sizeof(named->name), "b:d%u:%c:%s", i, 'a' + tenant, campaign);
 
-	*list = (struct ready){.node = {.key = world->names[i], .len = (uint32_t)n},
+	*list = (struct ready){.node = {.at = sizeof(*list), .len = (uint32_t)n & 31},
 			       .domain = world->domain,
-			       .tenant = &world->tenants[tenant],
+			       .tenant = &world->tenants[tenant].tenant,
 			       .campaign_at = (uint16_t)((size_t)n - strlen(campaign)),
 			       .sources = UINT64_MAX};
 	fair_join(&world->fair, list);
@@ -81,7 +91,7 @@ static struct ready *serve(struct world *world, unsigned lane, unsigned recipien
 		return NULL;
 	fair_rest(&world->fair, list);
 	fair_charge(list, recipients);
-	world->had[list - world->lists] += recipients;
+	world->had[LIST_OWNER(list, struct named, list) - world->lists] += recipients;
 	fair_join(&world->fair, list);
 	return list;
 }
@@ -94,7 +104,7 @@ static void serve_many(struct world *world, unsigned leases)
 
 static uint64_t had(const struct world *world, const struct ready *list)
 {
-	return world->had[list - world->lists];
+	return world->had[LIST_OWNER(list, struct named, list) - world->lists];
 }
 
 static void tenants_share_evenly_whatever_they_queue(void **state)
@@ -117,9 +127,9 @@ static void weights_are_shares(void **state)
 	struct world *world = *state;
 	struct ready *lists[3];
 
-	world->tenants[0].terms.weight = 1;
-	world->tenants[1].terms.weight = 2;
-	world->tenants[2].terms.weight = 7;
+	world->tenants[0].tenant.terms.weight = 1;
+	world->tenants[1].tenant.terms.weight = 2;
+	world->tenants[2].tenant.terms.weight = 7;
 	for (unsigned i = 0; i < 3; i++)
 		lists[i] = list_of(world, i, "");
 	serve_many(world, 10000);
@@ -202,7 +212,7 @@ static void a_tenant_without_budget_is_passed_by(void **state)
 	uint64_t wake_ms = 0;
 
 	budget_init(&budget, 60, 60000, 1, 0);
-	world->tenants[0].terms.budget = &budget;
+	world->tenants[0].tenant.terms.budget = &budget;
 	assert_int_equal(budget_take(&budget, 1, NOW_MS), 1);
 	for (unsigned i = 0; i < 10; i++)
 		assert_ptr_equal(serve(world, 0, LEASE), rich);
@@ -256,23 +266,21 @@ static void ten_thousand_campaigns_each_have_a_turn(void **state)
 {
 	enum { MANY = 10000 };
 	struct world *world = *state;
-	struct ready *lists = calloc(MANY, sizeof(*lists));
-	char(*names)[32] = calloc(MANY, sizeof(*names));
+	struct named *lists = calloc(MANY, sizeof(*lists));
 	struct ready *giant = list_of(world, 0, "giant");
 	unsigned served = 0;
 	uint64_t wake_ms = 0;
 
 	serve_many(world, 10);
 	for (unsigned i = 0; i < MANY; i++) {
-		int n = snprintf(names[i], sizeof(names[i]), "b:d:a:%u", i);
+		int n = snprintf(lists[i].name, sizeof(lists[i].name), "b:d:a:%u", i);
 
-		lists[i] = (struct ready){.node = {.key = names[i], .len = (uint32_t)n},
-					  .domain = world->domain,
-					  .tenant = &world->tenants[0],
-					  .campaign_at = 6,
-					  .sources = UINT64_MAX};
-		list_init(&lists[i].turn);
-		fair_join(&world->fair, &lists[i]);
+		lists[i].list = (struct ready){.node = {.at = sizeof(struct ready), .len = (uint32_t)n & 31},
+					       .domain = world->domain,
+					       .tenant = &world->tenants[0].tenant,
+					       .campaign_at = 6,
+					       .sources = UINT64_MAX};
+		fair_join(&world->fair, &lists[i].list);
 	}
 	for (unsigned i = 0; i < MANY + 10; i++) {
 		struct ready *list = fair_choose(&world->fair, 0, NOW_MS, &wake_ms);
@@ -284,7 +292,6 @@ static void ten_thousand_campaigns_each_have_a_turn(void **state)
 	}
 	assert_int_equal(served, MANY);
 	free(lists);
-	free(names);
 }
 
 /* With a scheduler around them. */
