@@ -33,7 +33,7 @@ class Stage:
         self.port, self.nameserver, self.server = free_port(), None, "embedded"
         self.sink_port = free_port() if scenario["distance_ms"] else self.port
         self.addresses = ["127.0.0.%d" % n for n in range(1, 2 if scenario["one_site"] else ADDRESSES + 1)]
-        self.extra = {}
+        self.extra, self.loader = {}, None
 
     def fail(self, why):
         raise Broken("%s\n%s" % (why, self.world.logs()))
@@ -126,7 +126,11 @@ class Stage:
         """Redis is what is measured: as long as there are not even so many events, it is asked no more than that."""
         if redis("XLEN", EVENTS) < wanted:
             return False
-        return bool(self.scenario["measure"]) or self.waiting(redis) == 0
+        return bool(self.scenario["measure"]) or (self.is_submitted(redis) and self.waiting(redis) == 0)
+
+    def is_submitted(self, redis):
+        """All jobs are in the queue: a job has events of its own, so that their number alone does not tell."""
+        return (not self.loader or self.loader.poll() is not None) and redis("XLEN", "hikyaku:jobs") == 0
 
     def fill(self):
         """The queue is full and nothing is sent yet, since all domains are paused. Returns Redis's CPU."""
@@ -170,10 +174,10 @@ class Stage:
         sampler.start()
         if not self.scenario["submit"]:
             self.order("resume")
-        loader = self.load() if self.scenario["submit"] else None
+        self.loader = self.load() if self.scenario["submit"] else None
         self.wait_for(lambda: self.is_over(redis, wanted), self.scenario["limit_s"], "not everything was delivered")
         used = sampler.finish()
-        if loader and loader.wait():
+        if self.loader and self.loader.wait():
             self.fail("submitting did not work")
         return self.result(used, sampler.samples)
 
@@ -194,6 +198,9 @@ class Stage:
         if self.scenario["distance_ms"]:
             self.extra["delay_line_late_us_at_most"] = json.loads(self.world.end("delay").splitlines()[-1])["late_us_most"]
         sink = json.loads(self.world.end("sink").splitlines()[-1])
+        if self.scenario["submit"] and len(samples) >= 8:  # does it grow?
+            mb = [sample["memory_mb"].get("engine", 0) for sample in samples]
+            self.extra.update(engine_mb_second_quarter=max(mb[len(mb) // 4:len(mb) // 2]), engine_mb_last_quarter=max(mb[-(len(mb) // 4):]))
         delivered, counted = events.get("delivered", 0), sink["messages"] - bare["messages"]
         if sink["breaches"] or counted != delivered:
             self.fail("the sink counted %d messages, the events say %d; %s" % (counted, delivered, sink))
