@@ -200,7 +200,7 @@ static void note(struct dialogue *d, const struct outcome *outcome)
 
 	result->outcome = *outcome;
 	snprintf(result->text, sizeof(result->text), "%.*s", SLICE_ARG(outcome->text));
-	result->outcome.text = slice_of(result->text);
+	result->outcome.text = SLICE_NONE; /* the result travels by value, and would leave its text behind */
 }
 
 static void secure(struct dialogue *d)

@@ -40,7 +40,7 @@ struct dialogue_result {
 	bool told;		/* the recipient has an outcome */
 	bool insecure;		/* TLS could not be had, and the session is over for that */
 	bool passed_over;	/* the MTA-STS policy forbids the host: another may do */
-	struct outcome outcome; /* of it, else of the session; its text lies in text */
+	struct outcome outcome; /* of it, else of the session; its text is apart */
 	char text[OUTCOME_TEXT_MAX];
 	char tls[PROTECTION_TEXT_MAX]; /* as in an event; empty: it did not get that far */
 };

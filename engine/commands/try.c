@@ -175,7 +175,7 @@ static void print_json(const struct trial *trial, const struct dialogue_result *
 		outbuf_json_text(&out, "stage", slice_of(stage_name(outcome->stage)));
 		outbuf_json_number(&out, "code", outcome->code);
 		outbuf_json_text(&out, "enhanced", slice_of(outcome->enhanced));
-		outbuf_json_text(&out, "reply", outcome->text);
+		outbuf_json_text(&out, "reply", slice_of(result->text));
 	}
 	outbuf_json_raw(&out, "dialogue", outbuf_slice(&lines));
 	outbuf_add(&out, SLICE("}\n"));
@@ -197,7 +197,8 @@ static void print_text(const struct trial *trial, const struct dialogue_result *
 	else
 		console_say("%s%s%s at %s: %u %s %s", action_name(outcome->verdict.action),
 			    outcome->verdict.category ? ", " : "", category_name(outcome->verdict.category),
-			    stage_name(outcome->stage), outcome->code, outcome->enhanced, LOG_TEXT(outcome->text));
+			    stage_name(outcome->stage), outcome->code, outcome->enhanced,
+			    LOG_TEXT(slice_of(result->text)));
 }
 
 /* As the engine comes again where TLS fails: on a new connection, with less asked of it, if nobody demands more. */
