@@ -18,47 +18,53 @@ enum { OWN_FAULT_MS = 1000, HOMELESS_MS = 30000 };
 
 void approach_failed(struct conn *conn, enum category category, const char *enhanced, const char *what, int error)
 {
+	struct conn_failure *failure = conn_failure(conn);
 	char remote[ADDRESS_TEXT_MAX];
 
-	snprintf(conn->failure_text, sizeof(conn->failure_text), "%s %s: %s", what,
+	snprintf(failure->text, sizeof(failure->text), "%s %s: %s", what,
 		 address_text(&conn->routes->route[conn->route].address, remote).ptr,
 		 error ? strerror(error) : "no answer in time");
-	conn->failure = (struct outcome){
+	failure->outcome = (struct outcome){
 		.verdict = {.action = ACTION_ELSEWHERE, .scope = SCOPE_SITE, .category = category},
 		.stage = STAGE_CONNECT,
 		.origin = ORIGIN_LOCAL,
 		.attempted = true,
-		.text = slice_of(conn->failure_text),
+		.text = slice_of(failure->text),
 	};
-	memcpy(conn->failure.enhanced, enhanced, strlen(enhanced) + 1);
-	conn->failure_tls[0] = '\0';
+	memcpy(failure->outcome.enhanced, enhanced, strlen(enhanced) + 1);
+	failure->tls[0] = '\0';
 	if (conn->exchanger->open == 0) /* else it is alive, and has enough of us */
 		host_failed(conn->host, worker_now_ms(conn->worker));
 }
 
 void approach_homeless(struct conn *conn)
 {
+	struct conn_failure *failure = conn_failure(conn);
+
 	axes_source_away(&conn->worker->engine->axes, conn->source, true);
-	snprintf(conn->failure_text, sizeof(conn->failure_text), "source %.*s: %s is not an address of this machine",
-		 SLICE_ARG(conn->source->name), conn->local);
-	conn->failure = (struct outcome){.text = slice_of(conn->failure_text)};
-	conn->own_fault_ms = HOMELESS_MS;
+	snprintf(failure->text, sizeof(failure->text), "source %.*s: %.*s is not an address of this machine",
+		 SLICE_ARG(conn->source->name), SLICE_ARG(conn->source->ip));
+	failure->outcome = (struct outcome){.text = slice_of(failure->text)};
+	failure->own_fault_ms = HOMELESS_MS;
 }
 
 /* What the server said is kept beyond the session. */
 void approach_refused(struct conn *conn)
 {
-	conn->failure = *session_outcome(&conn->session);
-	struct slice text = slice_head(conn->failure.text, sizeof(conn->failure_text) - 1);
+	struct conn_failure *failure = conn_failure(conn);
+	struct outcome *outcome = &failure->outcome;
+
+	*outcome = *session_outcome(&conn->session);
+	struct slice text = slice_head(outcome->text, sizeof(failure->text) - 1);
 
 	if (text.len)
-		memcpy(conn->failure_text, text.ptr, text.len);
-	conn->failure_text[text.len] = '\0';
-	conn->failure.text = (struct slice){conn->failure_text, text.len};
-	conn->failure.attempted = true;
-	if (conn->failure.verdict.action == ACTION_DELIVERED || conn->failure.verdict.action == ACTION_NEVER)
-		conn->failure.verdict.action = ACTION_ELSEWHERE;
-	protection_describe(channel_peer(&conn->channel), conn->failure_tls);
+		memcpy(failure->text, text.ptr, text.len);
+	failure->text[text.len] = '\0';
+	outcome->text = (struct slice){failure->text, text.len};
+	outcome->attempted = true;
+	if (outcome->verdict.action == ACTION_DELIVERED || outcome->verdict.action == ACTION_NEVER)
+		outcome->verdict.action = ACTION_ELSEWHERE;
+	protection_describe(channel_peer(&conn->channel), failure->tls);
 	if (session_end(&conn->session) == SESSION_INSECURE)
 		requirement_note_insecure(conn);
 	conn->once_more = session_found_window_broken(&conn->session) || protection_falls_back(conn);
@@ -112,6 +118,7 @@ bool approach_begin(struct conn *conn)
  * in clear: it is asked again, at once and once, for that is remembered. That greeting does not count. */
 bool approach_again(struct conn *conn)
 {
+	const struct conn_failure *failure = conn->failure;
 	bool once_more = conn->once_more;
 
 	conn->once_more = false;
@@ -126,23 +133,27 @@ bool approach_again(struct conn *conn)
 		requirement_steer(conn);
 		return true;
 	}
-	if (!conn->failure.attempted)
+	if (!failure || !failure->outcome.attempted)
 		return false;
 	stat_add(conn->worker->stats, STAT_REFUSED, 1);
 	if (relay_rests(conn))
 		return false;
-	conn_report(conn, REPORT_CROWDED, (uint64_t)conn->failure.verdict.retry_after_s * 1000, conn->failure.text);
+	conn_report(conn, REPORT_CROWDED, (uint64_t)failure->outcome.verdict.retry_after_s * 1000,
+		    failure->outcome.text);
 	learned_note(conn);
 	return conn->tried < CONN_ADDRESSES_MAX && conn->greeted < CONN_SESSIONS_MAX && move_on(conn);
 }
 
 void approach_end(struct conn *conn)
 {
+	const struct conn_failure *failure = conn->failure;
+	bool attempted = failure && failure->outcome.attempted;
+
 	conn_report(conn, REPORT_UNOPENED, 0, SLICE_NONE);
-	if (!conn->failure.attempted && conn->own_fault_ms)
-		conn_report(conn, REPORT_REST, conn->own_fault_ms, conn->failure.text);
-	else if (!conn->failure.attempted)
+	if (!attempted && failure && failure->own_fault_ms)
+		conn_report(conn, REPORT_REST, failure->own_fault_ms, failure->outcome.text);
+	else if (!attempted)
 		conn_report(conn, REPORT_REST, OWN_FAULT_MS, SLICE("this machine could not open a connection"));
 	else if (lane_is_resting(conn->lane, worker_now_ms(conn->worker)))
-		delivery_unreachable(conn->lane, &conn->failure, conn);
+		delivery_unreachable(conn->lane, &failure->outcome, conn);
 }

@@ -124,19 +124,16 @@ struct budget *axes_connects(struct axes *axes, unsigned slot)
 
 void axes_source_away(struct axes *axes, const struct config_source *source, bool is_away)
 {
-	char text[ADDRESS_TEXT_MAX];
-	struct slice ip;
-
 	if (atomic_load_explicit(&axes->sources[source->slot].is_away, memory_order_relaxed) == is_away ||
 	    atomic_exchange(&axes->sources[source->slot].is_away, is_away) == is_away)
 		return;
-	ip = address_ip_text(&source->address, text);
 	if (is_away)
 		log_warning("source %s: %.*s is not an address of this machine; its mail goes by other sources of its "
 			    "pool or waits, and it is tried again each half minute",
-			    LOG_TEXT(source->name), SLICE_ARG(ip));
+			    LOG_TEXT(source->name), SLICE_ARG(source->ip));
 	else
-		log_info("source %s: %.*s is an address of this machine again", LOG_TEXT(source->name), SLICE_ARG(ip));
+		log_info("source %s: %.*s is an address of this machine again", LOG_TEXT(source->name),
+			 SLICE_ARG(source->ip));
 }
 
 bool axes_source_is_away(struct axes *axes, unsigned slot)

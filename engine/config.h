@@ -89,6 +89,7 @@ struct config_warm_up {
 struct config_source {
 	struct slice name, helo;
 	struct address address; /* port 0 */
+	struct slice ip;	/* the same as text */
 	struct limits limits;	/* over all sites */
 	struct config_warm_up warm_up;
 	unsigned slot; /* lane of every site (axes.h) */

@@ -267,7 +267,9 @@ static void check_sources(struct config_reading *reading)
 				  "found %u sources, expected at most %d", config->nsources, CONFIG_SOURCES_MAX);
 	for (unsigned i = 0; i < config->nsources; i++) {
 		struct config_source *source = &config->sources[i];
+		char ip[ADDRESS_TEXT_MAX];
 
+		source->ip = arena_copy(&config->arena, address_ip_text(&source->address, ip));
 		if (source->address.len == 0)
 			config_problem_at(reading, source->place, "the source \"%.*s\" has no address",
 					  SLICE_ARG(source->name));

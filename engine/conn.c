@@ -14,7 +14,10 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum { PROBE_MAX = 320 };
 
 static void conn_try(struct conn *conn);
 static void conn_turn(struct conn *conn);
@@ -36,6 +39,24 @@ struct slice conn_mx(const struct conn *conn)
 							       : SLICE_NONE;
 }
 
+struct slice conn_remote(const struct conn *conn)
+{
+	return conn->host ? host_ip(conn->host) : SLICE_NONE;
+}
+
+struct slice conn_local(const struct conn *conn)
+{
+	return conn->source ? conn->source->ip : SLICE_NONE;
+}
+
+struct conn_failure *conn_failure(struct conn *conn)
+{
+	if (!conn->failure)
+		conn->failure = calloc(1, sizeof(*conn->failure));
+	CHECK(conn->failure != NULL);
+	return conn->failure;
+}
+
 static void conn_free(struct conn *conn)
 {
 	CHECK(conn->ntransactions == 0);
@@ -45,6 +66,9 @@ static void conn_free(struct conn *conn)
 		host_release(conn->worker, conn->host);
 	routes_free(conn->routes);
 	session_free(&conn->session);
+	free(conn->login);
+	free(conn->probe);
+	free(conn->failure);
 	pool_give(&conn->worker->conns, conn);
 }
 
@@ -153,11 +177,15 @@ static struct slice probe_address(struct conn *conn)
 	if (conn->limits.window_max <= 1 || conn->host->window_proved || !link)
 		return SLICE_NONE;
 	const struct domain *domain = delivery_of(link)->domain;
-	int n = snprintf(conn->probe, sizeof(conn->probe), "window-probe-%016llx@%.*s",
+
+	if (!conn->probe)
+		conn->probe = malloc(PROBE_MAX);
+	CHECK(conn->probe != NULL);
+	int n = snprintf(conn->probe, PROBE_MAX, "window-probe-%016llx@%.*s",
 			 (unsigned long long)random_next(scheduler_random(conn->worker->scheduler)),
 			 SLICE_ARG(domain_name(domain)));
 
-	return n > 0 && (size_t)n < sizeof(conn->probe) ? (struct slice){conn->probe, (size_t)n} : SLICE_NONE;
+	return n > 0 && n < PROBE_MAX ? (struct slice){conn->probe, (size_t)n} : SLICE_NONE;
 }
 
 static void conn_greet(struct conn *conn)
@@ -205,7 +233,7 @@ static void on_connected(struct op *op, int result)
 	if (result == -EADDRNOTAVAIL && conn->source && conn->channel.socket.slot == 0)
 		approach_homeless(conn);
 	else if (result == -EMFILE || result == -EADDRNOTAVAIL || result == -ENOBUFS)
-		conn->failure = (struct outcome){.text = SLICE("our own limits")};
+		conn_failure(conn)->outcome = (struct outcome){.text = SLICE("our own limits")};
 	else
 		approach_failed(conn, CATEGORY_NETWORK, "4.4.1", "connecting to", -result);
 	conn_close(conn);
@@ -254,7 +282,6 @@ static void conn_try(struct conn *conn)
 	}
 	const struct address *to = &conn->routes->route[conn->route].address;
 
-	address_ip_text(to, conn->remote);
 	conn->state = CONN_CONNECTING;
 	conn->tried++;
 	conn->connecting.op.done = on_connected;
@@ -278,8 +305,6 @@ void conn_open(struct worker *worker, struct lane *lane, struct exchanger *excha
 	list_init(&conn->idle_link);
 	list_push(&worker->open_conns, &conn->all);
 	timer_init(&conn->timer, on_timer);
-	if (conn->source)
-		address_ip_text(&conn->source->address, conn->local);
 	requirement_steer(conn);
 	conn_try(conn);
 }
@@ -302,6 +327,8 @@ static void conn_set_idle(struct conn *conn, bool idle)
 static void conn_set_opened(struct conn *conn)
 {
 	conn->opened = true;
+	free(conn->failure);
+	conn->failure = NULL;
 	host_answered(conn->host);
 	stat_add(conn->worker->stats, STAT_OPEN, 1);
 	protection_count(conn);
@@ -413,7 +440,8 @@ void conn_abandon(struct conn *conn)
 		session_abandon(&conn->session);
 		conn_turn(conn);
 	} else if (conn->state == CONN_CONNECTING) {
-		conn->failure.attempted = false;
+		if (conn->failure)
+			conn->failure->outcome.attempted = false;
 		conn_close(conn);
 	}
 }

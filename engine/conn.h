@@ -16,6 +16,14 @@ enum { CONN_ADDRESSES_MAX = 5, CONN_SESSIONS_MAX = 2, CONN_IDLE_MS = 2000, CONN_
 /* CONNECTING → TALKING → CLOSING → CONNECTING (next route) or gone. */
 enum conn_state { CONN_CONNECTING, CONN_TALKING, CONN_CLOSING };
 
+struct conn_failure {
+	struct outcome outcome;
+	char text[256];
+	char tls[PROTECTION_TEXT_MAX]; /* what it had; empty: there was no session */
+	uint64_t own_fault_ms;	       /* the lane rests so long for a reason of ours; 0: a moment */
+};
+
+/* There may be tens of thousands that wait for a slow server: what few of them need is held apart. */
 struct conn {
 	struct worker *worker;	     /* parent */
 	struct lane *lane;	     /* it belongs to; counted there */
@@ -37,6 +45,7 @@ struct conn {
 	struct op closed;
 	struct timer timer;
 
+	struct login *login; /* owned: to a relay; NULL: none */
 	struct session session;
 	struct session_limits limits;
 	bool opened;		/* the lane counts it as open */
@@ -46,12 +55,8 @@ struct conn {
 	unsigned accepted;	/* recipients */
 	bool refused;		/* the lane has heard why it was not wanted */
 	uint64_t number, idle_until_ms;
-	char local[ADDRESS_TEXT_MAX], remote[ADDRESS_TEXT_MAX];
-	char probe[320];	/* the address a window is probed with */
-	struct outcome failure; /* why the last route did not work */
-	char failure_text[256];
-	char failure_tls[PROTECTION_TEXT_MAX]; /* what it had; empty: there was no session */
-	uint64_t own_fault_ms;		       /* the lane rests so long for a reason of ours; 0: a moment */
+	char *probe;		      /* owned: the address a window is probed with; NULL: none */
+	struct conn_failure *failure; /* owned: why the last route did not work; NULL: none has failed */
 };
 
 /* Opens one for a lane, to this exchanger or, if that will not have us, to another; reports to the scheduler what comes
@@ -64,8 +69,12 @@ void conn_quit(struct conn *conn);
 void conn_abandon(struct conn *conn);
 /* Tells the scheduler what happened to it. */
 void conn_report(struct conn *conn, enum report_kind kind, uint64_t delay_ms, struct slice why);
-/* The MX it talks to. */
+/* The MX it talks to, and both ends' addresses without a port; empty: none yet, or one that the system chooses. */
 struct slice conn_mx(const struct conn *conn);
+struct slice conn_remote(const struct conn *conn);
+struct slice conn_local(const struct conn *conn);
+/* Where it is to be said why a route did not work; as it was left, or zeroes. */
+struct conn_failure *conn_failure(struct conn *conn);
 
 static inline struct conn *conn_idle(struct list *link)
 {

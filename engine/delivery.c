@@ -336,7 +336,7 @@ void delivery_unreachable(struct lane *lane, const struct outcome *outcome, cons
 	struct list *link = lane_pop(lane);
 	struct attempt attempt = {.site = site_name(lane->site),
 				  .mx = conn_mx(conn),
-				  .remote_ip = slice_of(conn->remote),
+				  .remote_ip = conn_remote(conn),
 				  .connection = conn->number,
 				  .connected = true};
 	char why[PROTECTION_WHY_MAX];
@@ -347,7 +347,7 @@ void delivery_unreachable(struct lane *lane, const struct outcome *outcome, cons
 		return;
 	delivery = delivery_of(link);
 	attempt.sender = delivery->mailing->sender;
-	memcpy(attempt.tls, conn->failure_tls, sizeof(attempt.tls));
+	memcpy(attempt.tls, conn->failure->tls, sizeof(attempt.tls));
 	if (requirement_is_lost(conn, delivery)) {
 		lost = requirement_refusal(conn, delivery, why);
 		outcome = &lost;

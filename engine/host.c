@@ -35,6 +35,15 @@ void host_release(struct worker *worker, struct host *host)
 	host->used_ms = worker_now_ms(worker);
 }
 
+struct slice host_ip(const struct host *host)
+{
+	struct slice name = slice_of(host->name);
+
+	if (slice_starts(name, SLICE("[")))
+		return slice_head(slice_skip(name, 1), slice_find(name, ']') - 1);
+	return slice_head(name, slice_find(name, ':'));
+}
+
 void host_failed(struct host *host, uint64_t now_ms)
 {
 	uint64_t rest_ms = DEAD_FIRST_MS;

@@ -18,6 +18,8 @@ struct host {
 /* The host at that address, made if it is new; counted until host_release. */
 struct host *host_hold(struct worker *worker, const struct address *address);
 void host_release(struct worker *worker, struct host *host);
+/* Its address without the port; borrowed. */
+struct slice host_ip(const struct host *host);
 /* It could not be talked to; it was talked to. */
 void host_failed(struct host *host, uint64_t now_ms);
 void host_answered(struct host *host);

@@ -109,18 +109,19 @@ bool policies_pass_on(struct conn *conn)
 
 	if (!domain || !has_others(conn) || policies_allow(conn, domain))
 		return false;
-	struct slice text = slice_head(policies_refusal(conn, domain, why), sizeof(conn->failure_text) - 1);
+	struct conn_failure *failure = conn_failure(conn);
+	struct slice text = slice_head(policies_refusal(conn, domain, why), sizeof(failure->text) - 1);
 
-	memcpy(conn->failure_text, text.ptr, text.len);
-	conn->failure_text[text.len] = '\0';
-	protection_describe(channel_peer(&conn->channel), conn->failure_tls);
-	conn->failure = (struct outcome){
+	memcpy(failure->text, text.ptr, text.len);
+	failure->text[text.len] = '\0';
+	protection_describe(channel_peer(&conn->channel), failure->tls);
+	failure->outcome = (struct outcome){
 		.verdict = {ACTION_ELSEWHERE, SCOPE_SITE, CATEGORY_TLS, .rule = "sts"},
 		.stage = STAGE_STARTTLS,
 		.origin = ORIGIN_LOCAL,
 		.attempted = true,
 		.enhanced = "4.7.10",
-		.text = slice_of(conn->failure_text),
+		.text = slice_of(failure->text),
 	};
 	return true;
 }

@@ -7,7 +7,10 @@
 #include "protection.h"
 #include "target.h"
 
+#include "base/check.h"
+
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { REST_MS = 5 * 60 * 1000 };
 
@@ -45,13 +48,17 @@ struct login relay_login(const struct config_relay *relay)
 	return login;
 }
 
-void relay_set_up(const struct conn *conn, struct session_setup *setup)
+void relay_set_up(struct conn *conn, struct session_setup *setup)
 {
 	const struct config_relay *relay = relay_of(conn);
 
 	if (!relay)
 		return;
-	setup->login = relay_login(relay);
+	if (!conn->login)
+		conn->login = malloc(sizeof(*conn->login));
+	CHECK(conn->login != NULL);
+	*conn->login = relay_login(relay);
+	setup->login = conn->login;
 	setup->implicit_tls = relay->implicit_tls;
 	if (relay->implicit_tls)
 		setup->tls = SESSION_TLS_MUST;
@@ -63,10 +70,12 @@ const char *relay_distrusts(struct conn *conn)
 
 	if (!relay_of(conn) || protection_lets_log_in(conn))
 		return NULL;
-	snprintf(conn->failure_text, sizeof(conn->failure_text), "tls = \"%s\" is demanded, but %s",
+	struct conn_failure *failure = conn_failure(conn);
+
+	snprintf(failure->text, sizeof(failure->text), "tls = \"%s\" is demanded, but %s",
 		 protection_name(relay_of(conn)->protection.tls == TLS_DANE ? PROTECTION_DANE : PROTECTION_VERIFIED),
 		 peer->why[0] ? peer->why : "its certificate is vouched for by other means");
-	return conn->failure_text;
+	return failure->text;
 }
 
 static void tell(const struct conn *conn)
@@ -78,8 +87,9 @@ static void tell(const struct conn *conn)
 		      "the relay %.*s does not let us in as %.*s (%.*s); its mail waits; see its user and "
 		      "password-file, then "
 		      "reload",
-		      SLICE_ARG(relay->name), SLICE_ARG(relay->user), SLICE_ARG(slice_head(conn->failure.text, 200)));
-	event_alarm(conn, "relay-login", conn->failure.verdict.category, outbuf_slice(&text));
+		      SLICE_ARG(relay->name), SLICE_ARG(relay->user),
+		      SLICE_ARG(slice_head(conn->failure->outcome.text, 200)));
+	event_alarm(conn, "relay-login", conn->failure->outcome.verdict.category, outbuf_slice(&text));
 	outbuf_free(&text);
 }
 
@@ -87,8 +97,8 @@ bool relay_rests(struct conn *conn)
 {
 	struct worker *worker = conn->worker;
 	struct site *site = conn->lane->site;
-	struct report report = {.kind = REPORT_REST, .delay_ms = REST_MS, .why = conn->failure.text};
-	const char *rule = conn->failure.verdict.rule;
+	struct report report = {.kind = REPORT_REST, .delay_ms = REST_MS, .why = conn->failure->outcome.text};
+	const char *rule = conn->failure->outcome.verdict.rule;
 	uint64_t now_ms = worker_now_ms(worker);
 
 	if (!relay_of(conn) || !rule || !slice_is(slice_of(rule), SLICE(SESSION_LOGIN_REFUSED)))

@@ -13,7 +13,7 @@ void relay_settle(struct worker *worker, struct site *site, const struct config_
 /* Who we are to it. */
 struct login relay_login(const struct config_relay *relay);
 /* How its session begins. */
-void relay_set_up(const struct conn *conn, struct session_setup *setup);
+void relay_set_up(struct conn *conn, struct session_setup *setup);
 /* The handshake is over: why this may not be the relay, in a few words that are valid until the connection fails; NULL:
  * it is, or it is no relay. */
 const char *relay_distrusts(struct conn *conn);

@@ -263,6 +263,7 @@ void tls_tally_note(const struct conn *conn)
 	const char *fault = sts ? NULL : sts_fault(worker->engine->sts, domain_name(domain));
 	enum tls_report_policy policy = policy_of(conn, domain, sts, fault);
 	struct entry *entry = entry_of(worker, domain_name(domain));
+	struct slice local = conn->source ? conn_local(conn) : SLICE("-");
 	char field[1200];
 	const char *why = "", *result = policy == TLS_REPORT_STS && fault ? fault : result_of(conn, policy, sts, &why);
 
@@ -271,9 +272,9 @@ void tls_tally_note(const struct conn *conn)
 	int n = snprintf(field, sizeof(field), "c %s %s", entry->name, tls_report_policy_name(policy));
 
 	if (*result)
-		n = snprintf(field, sizeof(field), "c %s %s %s %s %.*s %s %.*s", entry->name,
-			     tls_report_policy_name(policy), result, conn->source ? conn->local : "-",
-			     SLICE_ARG(conn_mx(conn)), conn->remote, REASON_MAX, why);
+		n = snprintf(field, sizeof(field), "c %s %s %s %.*s %.*s %.*s %.*s", entry->name,
+			     tls_report_policy_name(policy), result, SLICE_ARG(local), SLICE_ARG(conn_mx(conn)),
+			     SLICE_ARG(conn_remote(conn)), REASON_MAX, why);
 	describe(entry, conn, policy, sts);
 	count_up(entry, (struct slice){field, (size_t)n < sizeof(field) ? (size_t)n : sizeof(field) - 1});
 }

@@ -53,19 +53,35 @@ static struct merge merge_of(const struct delivery *delivery, char *index_text)
 	};
 }
 
-/* Writes the message and the sender for this delivery into the transaction. */
+/* Writes the message and the sender for this delivery into the transaction; its recipients come after. */
 static bool transaction_write(struct transaction *transaction, const struct delivery *delivery, enum wire_form form,
 			      struct mail_error *error)
 {
 	char index_text[16];
 	struct merge merge = merge_of(delivery, index_text);
 	struct outbuf sender = {0};
-	bool ok = sender_render(delivery_sender(delivery), &merge, &sender, error) &&
-		  message_render(delivery->mailing->body->message, &merge, form, &transaction->arena,
-				 &transaction->rendered, error);
+	struct rendered rendered;
+	bool ok = sender_render(delivery_sender(delivery), &merge, &sender, error);
 
-	if (ok)
-		transaction->sender = arena_copy(&transaction->arena, outbuf_slice(&sender));
+	arena_expect(&transaction->arena, sender.len + 1);
+	arena_expect(&transaction->arena, sizeof(struct recipient));
+	arena_expect(&transaction->arena, sizeof(struct delivery *));
+	ok = ok &&
+	     message_render(delivery->mailing->body->message, &merge, form, &transaction->arena, &rendered, error);
+	if (ok) {
+		transaction->message_id = rendered.message_id;
+		transaction->tx = (struct tx){
+			.sender = arena_copy(&transaction->arena, outbuf_slice(&sender)),
+			.body = rendered.iov,
+			.nbody = rendered.niov,
+			.wire_bytes = rendered.wire_bytes,
+			.size = rendered.size,
+			.eight_bit = rendered.eight_bit,
+			.utf8 = rendered.utf8 || !utf8_is_ascii(delivery->record.address) ||
+				!utf8_is_ascii(outbuf_slice(&sender)),
+			.form = form,
+		};
+	}
 	outbuf_free(&sender);
 	return ok;
 }
@@ -91,9 +107,9 @@ static struct attempt conn_attempt(const struct conn *conn, const struct domain 
 {
 	struct attempt attempt = {
 		.source = conn->source ? conn->source->name : SLICE_NONE,
-		.source_ip = slice_of(conn->local),
+		.source_ip = conn_local(conn),
 		.mx = conn_mx(conn),
-		.remote_ip = slice_of(conn->remote),
+		.remote_ip = conn_remote(conn),
 		.site = site_name(conn->lane->site),
 		.connection = conn->number,
 		.connected = true,
@@ -151,20 +167,9 @@ static void transaction_fill(struct transaction *transaction, struct conn *conn,
 		transaction->deliveries[n++] = next_delivery(lane, first->urgent);
 	for (unsigned i = 0; i < n; i++)
 		recipients[i].address = transaction->deliveries[i]->record.address;
-	transaction->tx = (struct tx){
-		.sender = transaction->sender,
-		.body = transaction->rendered.iov,
-		.nbody = transaction->rendered.niov,
-		.wire_bytes = transaction->rendered.wire_bytes,
-		.size = transaction->rendered.size,
-		.eight_bit = transaction->rendered.eight_bit,
-		.utf8 = transaction->rendered.utf8 || !utf8_is_ascii(first->record.address) ||
-			!utf8_is_ascii(transaction->sender),
-		.require_tls = requirement_is_said(conn, first),
-		.form = session_form(&conn->session),
-		.recipients = recipients,
-		.nrecipients = n,
-	};
+	transaction->tx.require_tls = requirement_is_said(conn, first);
+	transaction->tx.recipients = recipients;
+	transaction->tx.nrecipients = n;
 	transaction->begun_ms = now_ms;
 	transaction->nth = ++conn->given;
 }
@@ -223,10 +228,10 @@ struct attempt transaction_attempt(const struct transaction *transaction, const 
 {
 	struct attempt attempt = conn_attempt(conn, transaction->deliveries[0]->domain);
 
-	attempt.message_id = transaction->rendered.message_id;
-	attempt.sender = transaction->sender;
+	attempt.message_id = transaction->message_id;
+	attempt.sender = transaction->tx.sender;
 	attempt.took_ms = worker_now_ms(conn->worker) - transaction->begun_ms;
-	attempt.size = transaction->rendered.size;
+	attempt.size = transaction->tx.size;
 	attempt.nth = transaction->nth;
 	return attempt;
 }

@@ -10,10 +10,9 @@ struct transaction {
 	struct tx tx;
 	struct arena arena;	      /* owns the body's iovec, the sender, the arrays below */
 	struct delivery **deliveries; /* one a recipient, in order */
-	struct rendered rendered;
-	struct slice sender;
-	uint64_t begun_ms; /* monotonic */
-	unsigned nth;	   /* on its connection */
+	struct slice message_id;      /* of the arena */
+	uint64_t begun_ms;	      /* monotonic */
+	unsigned nth;		      /* on its connection */
 };
 
 static inline struct transaction *transaction_of(struct tx *tx)

@@ -1,4 +1,4 @@
-/* A list of chunks, each at least 4 KB; a large request gets a chunk of its own size. */
+/* A list of chunks, each at least 4 KB, or as large as was announced; a large request gets a chunk of its own size. */
 #include "base/arena.h"
 
 #include "base/check.h"
@@ -16,7 +16,7 @@ struct arena_chunk {
 
 static void arena_grow(struct arena *arena, size_t n)
 {
-	size_t size = n > CHUNK_MIN ? n : CHUNK_MIN;
+	size_t least = arena->expected ? arena->expected : CHUNK_MIN, size = n > least ? n : least;
 	struct arena_chunk *chunk = malloc(sizeof(*chunk) + size);
 
 	CHECK(chunk != NULL);
@@ -26,15 +26,26 @@ static void arena_grow(struct arena *arena, size_t n)
 	arena->used = 0;
 }
 
-void *arena_alloc(struct arena *arena, size_t n)
+static size_t aligned(size_t n)
 {
 	CHECK(n <= SIZE_MAX / 2);
-	n = (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+	return (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+}
+
+void arena_expect(struct arena *arena, size_t n)
+{
+	arena->expected += aligned(n);
+}
+
+void *arena_alloc(struct arena *arena, size_t n)
+{
+	n = aligned(n);
 	if (!arena->chunk || arena->chunk->size - arena->used < n)
 		arena_grow(arena, n);
 	void *p = arena->chunk->bytes + arena->used;
 
 	arena->used += n;
+	arena->expected -= n < arena->expected ? n : arena->expected;
 	return p;
 }
 
@@ -61,7 +72,7 @@ void arena_reset(struct arena *arena)
 		arena->chunk = newest->older;
 		free(newest);
 	}
-	arena->used = 0;
+	arena->used = arena->expected = 0;
 }
 
 void arena_free(struct arena *arena)

@@ -14,7 +14,11 @@ struct arena_chunk;
 struct arena {
 	struct arena_chunk *chunk; /* owned: newest first */
 	size_t used;		   /* of the newest */
+	size_t expected;	   /* bytes announced and not allocated */
 };
+
+/* n bytes will be asked for: a new chunk is no larger than what was announced. For what is held by the ten thousand. */
+void arena_expect(struct arena *arena, size_t n);
 
 /* n bytes, aligned for anything, not cleared. Never NULL: out of memory ends the process. */
 void *arena_alloc(struct arena *arena, size_t n);

@@ -1,4 +1,5 @@
-/* Blocks of 64 objects; a free object's first word is the link to the next free one. */
+/* Blocks of about 64 KB, a size that malloc does not round up; a free object's first word is the link to the next free
+ * one. */
 #include "base/pool.h"
 
 #include "base/check.h"
@@ -6,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 64, ALIGN = 16 };
+enum { BLOCK = 65536, ALIGN = 16 };
 
 struct pool_block {
 	struct pool_block *older; /* owned */
@@ -21,12 +22,13 @@ void pool_init(struct pool *pool, size_t size, size_t limit)
 
 static void pool_grow(struct pool *pool)
 {
-	struct pool_block *block = malloc(sizeof(*block) + BLOCK * pool->size);
+	size_t room = (BLOCK - sizeof(struct pool_block)) / pool->size, count = room ? room : 1;
+	struct pool_block *block = malloc(sizeof(*block) + count * pool->size);
 
 	CHECK(block != NULL);
 	block->older = pool->blocks;
 	pool->blocks = block;
-	for (size_t i = BLOCK; i-- > 0;) {
+	for (size_t i = count; i-- > 0;) {
 		void **object = (void **)(block->bytes + i * pool->size);
 
 		*object = pool->free_list;

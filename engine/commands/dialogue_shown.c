@@ -24,6 +24,7 @@ struct dialogue {
 	struct channel channel;
 	struct connecting connecting;
 	struct op closing;
+	struct login login; /* to a relay */
 	struct session session;
 	struct session_send send;
 	struct tx tx;
@@ -160,7 +161,8 @@ static void begin(struct dialogue *d)
 	if (d->setup->protection.manner != MEET_AS_PLANNED)
 		setup.tls = d->setup->protection.manner == MEET_IN_CLEAR ? SESSION_CLEAR : SESSION_TLS_IF_OFFERED;
 	if (d->setup->relay) {
-		setup.login = relay_login(d->setup->relay);
+		d->login = relay_login(d->setup->relay);
+		setup.login = &d->login;
 		setup.implicit_tls = d->setup->relay->implicit_tls;
 	}
 	d->deadline_ms = 0;

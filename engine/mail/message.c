@@ -119,6 +119,10 @@ static struct iovec *make_iovec(const struct scratch *scratch, struct arena *are
 {
 	const struct span *spans = (const struct span *)(const void *)scratch->spans.ptr;
 	size_t n = scratch->spans.len / sizeof(*spans);
+
+	arena_expect(arena, scratch->bytes.len + 1);
+	arena_expect(arena, n * sizeof(struct iovec));
+	arena_expect(arena, scratch->message_id.len + 1);
 	char *bytes = arena_alloc(arena, scratch->bytes.len + 1);
 	struct iovec *iov = arena_alloc(arena, n * sizeof(*iov));
 

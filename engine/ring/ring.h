@@ -64,7 +64,6 @@ struct message_to_ring {
 /* The implementation's own memory for connecting and sending is part of the op's owner: */
 struct connecting {
 	struct op op; /* done: 0 connected, else -errno; then the socket is closed with ring_close all the same */
-	struct address to;
 };
 struct sending {
 	struct op op; /* done: how many bytes the kernel took (all, or fewer when the connection broke), or -errno */
@@ -98,8 +97,8 @@ uint64_t ring_now_ms(const struct ring *ring);
 uint64_t ring_wall_ms(const struct ring *ring);
 
 /* Makes the socket and connects it; from may be NULL (any source address), otherwise its port is ignored.
- * Fails with -EMFILE when the ring is full, -EADDRNOTAVAIL when the source address is not ours. A datagram
- * socket gets a random local port. Streams have TCP_NODELAY. */
+ * Fails with -EMFILE when the ring is full, -EADDRNOTAVAIL when the source address is not ours. A datagram socket gets
+ * a random local port. Streams have TCP_NODELAY. to is borrowed until done. */
 void ring_connect(struct ring *ring, struct connecting *connecting, struct socket *socket, enum ring_kind kind,
 		  const struct address *to, const struct address *from);
 /* Sends all of it, in order; short sends go on by themselves. The iovec (at most 1024 pieces) and what it points to

@@ -177,10 +177,9 @@ void ring_connect(struct ring *ring, struct connecting *connecting, struct socke
 	ring->nsockets++;
 	socket->slot = place + 1;
 	socket->datagram = kind == RING_DATAGRAM;
-	connecting->to = *to;
 	struct io_uring_sqe *entry = ring_entry(ring);
 
-	io_uring_prep_connect(entry, place, &connecting->to.sa, connecting->to.len);
+	io_uring_prep_connect(entry, place, &to->sa, to->len);
 	entry_for(ring, entry, &connecting->op, TAG_OP);
 }
 

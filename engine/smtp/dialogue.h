@@ -8,6 +8,7 @@
  *   tx.c            the steps of a transaction: MAIL, RCPT, DATA, the message
  *   send.c          what is said, as one send
  *   ending.c        outcomes: of one recipient, and of all who are left when a session ends
+ *   aside.c         what few sessions need
  *   window.c        the probe that opens a window, and what to believe after a refusal in one
  *
  * A step is a row of one of the two tables. To say a step is to append its command and to expect its reply; to hear it
@@ -83,6 +84,11 @@ static inline unsigned code_class(const struct reply *reply)
 	return reply->code / 100;
 }
 
+/* aside.c. Made when it is asked for first; for another start; the end of it. NULL: there is none. */
+struct session_aside *dialogue_aside(struct session *session);
+void aside_reset(struct session_aside *aside);
+void aside_free(struct session_aside *aside);
+
 /* turn.c. The end of every event: decides what is waited for next. */
 void dialogue_turn(struct session *session);
 /* The say cursor goes on to the transaction that has something to say; one that is to be said again begins anew. */
@@ -117,6 +123,8 @@ void send_command(struct session *session);
 /* The last byte of this transaction's message is the latest byte added. */
 void send_mark_end(struct session *session, struct tx *tx);
 void send_finish(struct session *session, struct session_send *send);
+/* The kernel has it: its memory is for others. */
+void send_let_go(struct session *session);
 
 /* ending.c. What a reply means at a stage; also notes what it means for the session's pace. */
 struct outcome outcome_of(struct session *session, enum stage stage, const struct reply *reply);

@@ -89,10 +89,12 @@ struct outcome outcome_of(struct session *session, enum stage stage, const struc
 
 void dialogue_keep_outcome(struct session *session, const struct outcome *outcome)
 {
-	session->outcome = *outcome;
-	outbuf_reset(&session->outcome_text);
-	outbuf_add(&session->outcome_text, slice_head(outcome->text, OUTCOME_TEXT_MAX));
-	session->outcome.text = outbuf_slice(&session->outcome_text);
+	struct session_aside *aside = dialogue_aside(session);
+
+	aside->outcome = *outcome;
+	outbuf_reset(&aside->outcome_text);
+	outbuf_add(&aside->outcome_text, slice_head(outcome->text, OUTCOME_TEXT_MAX));
+	aside->outcome.text = outbuf_slice(&aside->outcome_text);
 }
 
 void dialogue_refused(struct session *session, enum stage stage, const struct reply *reply)
@@ -139,10 +141,12 @@ static struct outcome outcome_of_end(struct session *session, enum session_end e
 		.attempted = true,
 	};
 
-	outbuf_reset(&session->outcome_text);
-	outbuf_printf(&session->outcome_text, "%s%s%s, at %s", session_end_sentence(end), what ? ": " : "",
-		      what ? what : "", session->shaking && session->setup.implicit_tls ? "the handshake" : row->name);
-	outcome.text = outbuf_slice(&session->outcome_text);
+	struct outbuf *text = &dialogue_aside(session)->outcome_text;
+
+	outbuf_reset(text);
+	outbuf_printf(text, "%s%s%s, at %s", session_end_sentence(end), what ? ": " : "", what ? what : "",
+		      session->shaking && session->setup.implicit_tls ? "the handshake" : row->name);
+	outcome.text = outbuf_slice(text);
 	return outcome;
 }
 
@@ -213,7 +217,7 @@ void dialogue_end(struct session *session, enum session_end end, const char *wha
 	if (is_news && session_end_is_error(end))
 		session->found_window_broken |= is_probing(session);
 	if (is_news && session_end_is_error(end) && end != SESSION_421)
-		outcome = session->outcome = outcome_of_end(session, end, what);
+		outcome = dialogue_aside(session)->outcome = outcome_of_end(session, end, what);
 	for (unsigned i = 0; i < session->ntx; i++) {
 		struct tx *tx = dialogue_tx(session, i);
 

@@ -34,9 +34,11 @@ static void refuse_here(struct session *session, struct slice why)
 
 bool login_is_due(struct session *session)
 {
-	if (!session->setup.login.user.len || session->logged_in)
+	const struct login *login = session->setup.login;
+
+	if (!login || !login->user.len || session->logged_in)
 		return false;
-	session->mechanism = auth_choose(&session->caps, &session->setup.login);
+	session->mechanism = auth_choose(&session->caps, login);
 	if (!session->secured)
 		refuse_here(session, SLICE("we do not log in without TLS"));
 	else if (session->mechanism == AUTH_NONE)
@@ -69,7 +71,8 @@ void login_say(struct session *session, struct tx *tx)
 	send_text(session, outbuf_slice(&answer));
 	outbuf_reset(&answer);
 	if (session->mechanism != AUTH_LOGIN &&
-	    auth_answer(session->mechanism, &session->setup.login, 0, SLICE_NONE, &session->scram, &answer) &&
+	    auth_answer(session->mechanism, session->setup.login, 0, SLICE_NONE, &dialogue_aside(session)->scram,
+			&answer) &&
 	    sizeof("AUTH SCRAM-SHA-256 \r\n") - 1 + answer.len <= COMMAND_MAX) {
 		session->nchallenges = 1;
 		send_text(session, SLICE(" "));
@@ -82,9 +85,11 @@ void login_say(struct session *session, struct tx *tx)
 
 static void hear_challenge(struct session *session, struct slice challenge)
 {
-	outbuf_reset(&session->answer);
-	session->next = auth_answer(session->mechanism, &session->setup.login, session->nchallenges++, challenge,
-				    &session->scram, &session->answer)
+	struct session_aside *aside = dialogue_aside(session);
+
+	outbuf_reset(&aside->answer);
+	session->next = auth_answer(session->mechanism, session->setup.login, session->nchallenges++, challenge,
+				    &aside->scram, &aside->answer)
 				? STEP_AUTH_ANSWER
 				: STEP_AUTH_CANCEL;
 }
@@ -94,7 +99,7 @@ void login_hear(struct session *session, struct tx *tx, const struct reply *repl
 	(void)tx;
 	if (reply->code == 334) {
 		hear_challenge(session, reply->text);
-	} else if (code_class(reply) == 2 && !auth_is_mutual(session->mechanism, &session->scram)) {
+	} else if (code_class(reply) == 2 && !auth_is_mutual(session->mechanism, &dialogue_aside(session)->scram)) {
 		refuse_here(session, SLICE("it lets us in without having proved that it knows the password"));
 	} else if (code_class(reply) == 2) {
 		session->logged_in = true;
@@ -110,7 +115,7 @@ void login_say_answer(struct session *session, struct tx *tx)
 {
 	(void)tx;
 	session->next = STEP_NONE;
-	say_hidden(session, outbuf_slice(&session->answer));
+	say_hidden(session, outbuf_slice(&session->aside->answer));
 }
 
 void login_say_cancel(struct session *session, struct tx *tx)

@@ -25,6 +25,12 @@ void reply_free(struct reply_parser *parser)
 	*parser = (struct reply_parser){0};
 }
 
+void reply_let_go(struct reply_parser *parser)
+{
+	if (parser->whole)
+		outbuf_free(&parser->text);
+}
+
 bool reply_is_partial(const struct reply_parser *parser)
 {
 	return !parser->whole && parser->bytes > 0;
@@ -143,8 +149,6 @@ static struct reply whole(struct reply_parser *parser)
 static void begin_another(struct reply_parser *parser)
 {
 	parser->whole = false;
-	if (parser->text.size > REPLY_LINE_MAX) /* one long reply must not cost a quiet connection for ever */
-		outbuf_free(&parser->text);
 	outbuf_reset(&parser->text);
 	parser->code = parser->lines = 0;
 	parser->bytes = parser->dropped = 0;

@@ -37,6 +37,8 @@ struct reply_parser {
 bool reply_feed(struct reply_parser *parser, struct slice *bytes, struct reply *reply);
 /* True when the front of a reply is there but not its end. */
 bool reply_is_partial(const struct reply_parser *parser);
+/* The text of a reply that was given is not needed any more: its memory is for others. */
+void reply_let_go(struct reply_parser *parser);
 /* For another connection: forgets all but its memory. */
 void reply_reset(struct reply_parser *parser);
 void reply_free(struct reply_parser *parser);

@@ -10,6 +10,8 @@
 
 #include <stdlib.h>
 
+enum { ROOM = 256 /* most groups of commands fit */ };
+
 void send_text(struct session *session, struct slice text)
 {
 	outbuf_add(&session->commands, text);
@@ -41,10 +43,19 @@ static void add_piece(struct session *session, const void *base, size_t len)
 void send_begin(struct session *session)
 {
 	outbuf_reset(&session->commands);
+	outbuf_room(&session->commands, ROOM);
 	session->covered = 0;
 	session->niov = 0;
 	session->send_bytes = 0;
 	session->ngroup = session->nheard = 0;
+}
+
+void send_let_go(struct session *session)
+{
+	outbuf_free(&session->commands);
+	free(session->iov);
+	session->iov = NULL;
+	session->iov_size = 0;
 }
 
 static void tell(struct session *session, struct slice lines)

@@ -98,8 +98,10 @@ static void take(struct session *session, const struct reply *reply)
 
 static void keep_for_later(struct session *session, struct slice bytes)
 {
-	outbuf_add(&session->pending, bytes);
-	if (session->pending.len > PENDING_MAX)
+	struct outbuf *pending = &dialogue_aside(session)->pending;
+
+	outbuf_add(pending, bytes);
+	if (pending->len > PENDING_MAX)
 		dialogue_end(session, SESSION_DESYNC, "it said too much while a message was being sent");
 }
 
@@ -109,7 +111,7 @@ static void consume(struct session *session, struct slice bytes)
 
 	while (!session->closed && reply_feed(&session->parser, &bytes, &reply)) {
 		if (session->nowed > 0 && is_before_its_turn(session, dialogue_front(session))) {
-			session->held = reply; /* the parser keeps its text until it is fed again */
+			dialogue_aside(session)->held = reply; /* the parser keeps its text until it is fed again */
 			session->is_holding = true;
 			keep_for_later(session, bytes);
 			return;
@@ -118,6 +120,8 @@ static void consume(struct session *session, struct slice bytes)
 		if (session->shaking && !session->closed)
 			break;
 	}
+	if (!session->is_holding)
+		reply_let_go(&session->parser);
 	if (session->shaking && (bytes.len > 0 || reply_is_partial(&session->parser)))
 		dialogue_end(session, SESSION_INSECURE, "it said more in clear behind its reply to STARTTLS");
 	if (!session->closed && session->parser.broken)
@@ -126,11 +130,11 @@ static void consume(struct session *session, struct slice bytes)
 
 static void release_held(struct session *session)
 {
-	struct outbuf pending = session->pending;
-	struct reply held = session->held;
+	struct outbuf pending = session->aside->pending;
+	struct reply held = session->aside->held;
 
 	session->is_holding = false;
-	session->pending = (struct outbuf){0};
+	session->aside->pending = (struct outbuf){0};
 	take(session, &held);
 	consume(session, outbuf_slice(&pending));
 	outbuf_free(&pending);
@@ -144,17 +148,19 @@ static bool is_secret(const struct session *session, struct slice line)
 
 static void tell_heard(struct session *session, struct slice bytes)
 {
+	struct outbuf *heard = &dialogue_aside(session)->line_heard;
+
 	while (bytes.len > 0) {
 		bool ends = slice_find(bytes, '\n') < bytes.len;
 
-		outbuf_add(&session->line_heard, slice_until(&bytes, '\n'));
-		if (!ends && session->line_heard.len < REPLY_LINE_MAX)
+		outbuf_add(heard, slice_until(&bytes, '\n'));
+		if (!ends && heard->len < REPLY_LINE_MAX)
 			return;
-		struct slice line = outbuf_slice(&session->line_heard);
+		struct slice line = outbuf_slice(heard);
 
 		line.len -= line.len > 0 && line.ptr[line.len - 1] == '\r';
 		session->line(session->who, false, is_secret(session, line) ? SLICE("334 ****") : line);
-		outbuf_reset(&session->line_heard);
+		outbuf_reset(heard);
 	}
 }
 
@@ -232,6 +238,7 @@ void session_said(struct session *session, size_t bytes, uint64_t now_ms)
 		tx->end_in_send = 0;
 		tx->in_send = false;
 	}
+	send_let_go(session);
 	if (session->closed)
 		return;
 	dialogue_set_deadline(session);
@@ -248,13 +255,9 @@ void session_start(struct session *session, const struct session_setup *setup, u
 		.setup = *setup,
 		.parser = session->parser,
 		.commands = session->commands,
-		.pending = session->pending,
 		.iov = session->iov,
 		.iov_size = session->iov_size,
-		.outcome_text = session->outcome_text,
-		.line_heard = session->line_heard,
-		.answer = session->answer,
-		.scram = session->scram,
+		.aside = session->aside,
 		.now_ms = now_ms,
 		.window = 1,
 	};
@@ -262,10 +265,8 @@ void session_start(struct session *session, const struct session_setup *setup, u
 	CHECK(session->ntx == 0);
 	*session = fresh;
 	reply_reset(&session->parser);
-	outbuf_reset(&session->pending);
-	outbuf_reset(&session->outcome_text);
-	outbuf_reset(&session->line_heard);
-	if (setup->login.user.len)
+	aside_reset(session->aside);
+	if (setup->login && setup->login->user.len)
 		session->setup.tls = SESSION_TLS_MUST;
 	session->shaking = setup->implicit_tls;
 	if (!setup->implicit_tls)
@@ -279,11 +280,7 @@ void session_free(struct session *session)
 	CHECK(session->ntx == 0);
 	reply_free(&session->parser);
 	outbuf_free(&session->commands);
-	outbuf_free(&session->pending);
-	outbuf_free(&session->outcome_text);
-	outbuf_free(&session->line_heard);
-	outbuf_free(&session->answer);
-	scram_free(&session->scram);
+	aside_free(session->aside);
 	free(session->iov);
 	*session = (struct session){0};
 }
@@ -404,7 +401,9 @@ enum session_end session_end(const struct session *session)
 
 const struct outcome *session_outcome(const struct session *session)
 {
-	return &session->outcome;
+	static const struct outcome none;
+
+	return session->aside ? &session->aside->outcome : &none;
 }
 
 bool session_found_rset_needed(const struct session *session)

@@ -63,9 +63,9 @@ struct session_setup {
 	struct verdict (*judge)(void *judge_who, const struct heard *heard);
 	void *judge_who;
 	enum session_tls tls;
-	bool implicit_tls;  /* TLS comes before the greeting, which is waited for when session_secured was called */
-	struct login login; /* said under TLS only, without which no mail goes then. Borrowed for the life of the
-			     * session */
+	bool implicit_tls; /* TLS comes before the greeting, which is waited for when session_secured was called */
+	const struct login *login; /* said under TLS only, without which no mail goes then; NULL: nobody. Borrowed for
+				    * the life of the session */
 };
 
 /* The rule of an outcome of the session: it was not let in, whatever mail it has. Nobody will be who comes as we do. */
@@ -106,25 +106,36 @@ struct session_send {
 enum {
 	SESSION_WINDOW_MAX = 8, /* transactions under way at a time */
 	SESSION_SLOTS = 16,	/* those, and those that are over and not popped; a power of two */
-	SESSION_OWED_MAX = 64	/* entries of the queue of expected replies; a power of two */
+	SESSION_OWED_MAX =
+		32 /* entries of the queue of expected replies: RSET, MAIL, RCPT and BDAT of each; a power of two */
 };
 
 /* A reply that is owed: to which step, of which transaction. A run of RCPT is one entry. */
 struct expected {
-	uint32_t count;
+	uint16_t count;
 	uint8_t slot; /* of the transaction; meaningless for steps of the session */
 	uint8_t step;
 };
 
-/* Embedded in the connection; zero before its first start. The buffers stay from one life to the next. */
+/* What few sessions need, and most not before their end. */
+struct session_aside {
+	struct outbuf pending;	    /* owned, like all that follows: bytes heard before their turn */
+	struct reply held;	    /* heard before its turn: the reply to a message still in a send */
+	struct outcome outcome;	    /* of the session itself */
+	struct outbuf outcome_text; /* its text */
+	struct outbuf line_heard;   /* for line, when it came in pieces */
+	struct outbuf answer;	    /* to the challenge at hand */
+	struct scram scram;	    /* ... of a login by that */
+};
+
+/* Embedded in the connection, of which there may be tens of thousands that wait for a slow server: so what a send or a
+ * reply needs is held only as long as that takes. Zero before its first start. */
 struct session {
 	struct session_setup setup;
 	struct caps caps;
 	struct reply_parser parser;
-	struct outbuf commands; /* owned: what one send says, without bodies */
-	struct outbuf pending;	/* owned: bytes heard before their turn */
-	struct reply held;	/* heard before its turn: the reply to a message still in a send */
-	struct iovec *iov;	/* owned */
+	struct outbuf commands; /* owned, while it is sent: what one send says, without bodies */
+	struct iovec *iov;	/* owned, while it is sent */
 	unsigned niov, iov_size;
 	size_t send_bytes, covered; /* of the send at hand; of commands, those that are in its iov */
 
@@ -162,13 +173,9 @@ struct session {
 	bool suspect, exact; /* of the window; see window.c */
 	bool found_rset_needed, found_pipelining_broken, found_window_broken, found_window_proved;
 
-	struct outcome outcome;	    /* of the session itself */
-	struct outbuf outcome_text; /* owned: its text */
+	struct session_aside *aside; /* owned; NULL: nothing of it was needed yet */
 	void (*line)(void *who, bool ours, struct slice line);
 	void *who;
-	struct outbuf line_heard; /* owned: for line, when it came in pieces */
-	struct outbuf answer;	  /* owned: to the challenge at hand */
-	struct scram scram;	  /* ... of a login by that */
 };
 
 /* Begins: the connection is made, the greeting is waited for. The setup is copied. */

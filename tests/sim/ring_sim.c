@@ -187,7 +187,6 @@ void ring_connect(struct ring *ring, struct connecting *connecting, struct socke
 	socket->world = peer;
 	peer->connecting = connecting;
 	peer->datagram = socket->datagram = kind == RING_DATAGRAM;
-	connecting->to = *to;
 	if (refused < 0) {
 		peer->kind = NULL;
 		sim_tell_at(peer, SIM_CONNECTED, world->now_ms, refused);

@@ -17,6 +17,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -224,6 +225,23 @@ static void test_arena(void **state)
 	assert_ptr_equal(arena_alloc(&arena, 1), first); /* the first chunk was kept */
 	arena_free(&arena);
 	assert_null(arena.chunk);
+	arena_free(&arena);
+}
+
+static void test_arena_of_what_was_announced(void **state)
+{
+	struct arena arena = {0};
+
+	(void)state;
+	arena_expect(&arena, 100);
+	arena_expect(&arena, 1000);
+	char *first = arena_alloc(&arena, 1000), *second = arena_alloc(&arena, 100);
+
+	assert_in_range(malloc_usable_size(arena.chunk), 1100, 1400);
+	assert_ptr_equal(second, first + 1008); /* of the same chunk */
+	memset(first, 1, 1100);
+	arena_alloc(&arena, 1); /* nobody said anything of this one */
+	assert_in_range(malloc_usable_size(arena.chunk), 4000, 5000);
 	arena_free(&arena);
 }
 
@@ -441,6 +459,7 @@ int main(void)
 		cmocka_unit_test(test_map),
 		cmocka_unit_test(test_map_with_keys_elsewhere),
 		cmocka_unit_test(test_arena),
+		cmocka_unit_test(test_arena_of_what_was_announced),
 		cmocka_unit_test(test_pool),
 		cmocka_unit_test(test_outbuf),
 		cmocka_unit_test(test_json),

@@ -5,6 +5,7 @@
  *   safety       each recipient has exactly one outcome; delivered only what is stored; what is stored is delivered or
  *                uncertain; a refusal in the server's words is that recipient's own
  *   conformance  no command before its turn (RFC 2920), no MAIL inside a transaction, no message for nobody
+ *   thrift       what a send or a reply needed is given back when that is over
  *   liveness     without faults all is delivered, the end is QUIT, and each message costs one round trip
  *
  * A failure prints its seed; SEED=n runs only that one. */
@@ -167,6 +168,8 @@ static void send_comes_home(struct world *world)
 {
 	world->sending = false;
 	session_said(&world->session, world->send_bytes - world->send_left, world->now_ms);
+	if (world->session.commands.ptr || world->session.iov)
+		OUCH(world, "the memory of a send is kept beyond it");
 }
 
 static void session_hears(struct world *world, size_t n)
@@ -177,6 +180,8 @@ static void session_hears(struct world *world, size_t n)
 		send_comes_home(world); /* told before what was received: ring.h */
 	world->replies_read += n;
 	session_hear(&world->session, bytes, world->now_ms);
+	if (world->session.parser.whole && world->session.parser.text.ptr && !world->session.is_holding)
+		OUCH(world, "the memory of a reply is kept beyond it");
 }
 
 /* A piece of what there is: all of it, one byte, or some. */

@@ -232,6 +232,7 @@ void client_gathers(struct play *play)
 
 void client_connects(struct play *play)
 {
+	static const struct login login = {.user = SLICE("ma.sender"), .password = SLICE("a secret")};
 	const struct dialogue *dialogue = play->dialogue;
 	struct session_setup setup = {.helo = SLICE("mta.sender.test"), .limits = &play->limits};
 
@@ -246,7 +247,7 @@ void client_connects(struct play *play)
 		    : dialogue_given(dialogue, SLICE("TLS if offered"), NULL, NULL) ? SESSION_TLS_IF_OFFERED
 										    : SESSION_CLEAR;
 	if (dialogue_given(dialogue, SLICE("login"), NULL, NULL))
-		setup.login = (struct login){.user = SLICE("ma.sender"), .password = SLICE("a secret")};
+		setup.login = &login;
 	setup.no_pipelining = dialogue_given(dialogue, SLICE("no pipelining"), NULL, NULL);
 	session_start(&play->session, &setup, play->now_ms);
 	session_listen(&play->session, listen, play);
