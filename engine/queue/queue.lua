@@ -62,7 +62,7 @@
 --   B:expiry            ZSET LIST or h:NAME/INDEX → the earliest expiry in it: may be too early, is never too late
 --   B:deferred          ZSET LIST NUL record → when it is due, or expires
 --   B:held              HASH NAME/INDEX → LIST NUL record
---   B:job:NAME          HASH of what the job shares, its expansion cursor, its counters; B:jobs ZSET of the unfinished
+--   B:job:NAME          HASH of what the job shares, its expansion cursor, its counters (absent: 0); B:jobs ZSET of the unfinished
 --   B:bits:NAME         bitmap: the recipient of that index is final
 --   B:waits:NAME        bitmap: it is in B:deferred (and not final)
 --   B:strays            HASH NAME → how many dead records of it lie somewhere (below)
@@ -90,8 +90,8 @@ local LEASE_LISTS_MAX, LEASE_RECORDS_MAX, BATCH_MAX, EXPAND_MAX = 64, 256, 256, 
 local SUBMIT_ENTRIES_MAX, SUBMIT_JOB_MAX, SUBMIT_RAW_MAX = 100000, 8 * 1048576, 26 * 1048576
 local INDEX_DIGITS_MAX = 8            -- a bitmap is at most 12 MB
 local INDEX_HIGH_MAX = 4              -- the same for the highest byte in a record
-local REMEMBER_S = 72 * 3600          -- a finished job, for re-submissions and late settles
-local LEASE_OVER_S = 20               -- a request for a lease that is over, still under way on a broken connection
+local REMEMBER_S = '259200'           -- three days: a finished job, for re-submissions and late settles
+local LEASE_OVER_S = '20'             -- a request for a lease that is over, still under way on a broken connection
 local ALONE_AT, HELD_AT = 2, 3        -- recoveries
 local ALONE_S_MAX = 90 * 86400        -- what nothing expires is looked for so long
 local TABLE_VALUE = 65                -- a hash with a value of so many bytes is not looked through from its beginning
@@ -113,6 +113,7 @@ local FINAL = { delivered = 1, failed = 1, expired = 1, cancelled = 1, suppresse
 local PLACES = { 'queued', 'deferred', 'held' }
 local COUNTERS = { 'queued', 'deferred', 'held', 'delivered', 'failed', 'expired', 'cancelled', 'suppressed',
 	'rejected' }
+local COUNTED = {}                    -- those as members of an event
 local JOB_PUBLIC = { 'state', 'total', 'queued', 'deferred', 'held', 'delivered', 'failed', 'expired', 'cancelled',
 	'suppressed', 'rejected', 'created', 'finished' }
 
@@ -126,6 +127,7 @@ local function bind()
 	concat, sort, floor, min, max, huge = table.concat, table.sort, math.floor, math.min, math.max, math.huge
 	unpack, tonumber, pairs, ipairs = _G.unpack, _G.tonumber, _G.pairs, _G.ipairs
 	read, write, quote, format = struct.unpack, struct.pack, cjson.encode, string.format
+	for i = 1, #COUNTERS do COUNTED[COUNTERS[i]] = ',"' .. COUNTERS[i] .. '":' end
 	for i = 1, LEASE_RECORDS_MAX / 8 do CLOSED[i] = rep('\0', i) end
 	for i = 0, LEASE_RECORDS_MAX - 1 do POSITION[('%d'):format(i)] = i end
 end
@@ -148,6 +150,12 @@ local function turn_ms(q)
 	return q.now
 end
 
+-- The same as Redis and events want it.
+local function turn_text(q)
+	q.text = q.text or format('%d', turn_ms(q))
+	return q.text
+end
+
 -- A name for an event made here: the shard, a number for each turn, and one within it.
 local function turn_name(q)
 	q.stamp = q.stamp or (q.B:match('{(.-)}$') or '') .. '-' .. call('INCR', q.B .. ':seq')
@@ -155,31 +163,32 @@ local function turn_name(q)
 	return q.stamp .. '.' .. q.made
 end
 
--- The job as this turn knows it: its counters as they were, and what changed; nil if there is none. Only what
--- settling needs is fetched: for most jobs of a call no more is asked, and a dozen values cost more than an event.
-local function job_get(q, tenant, id)
+-- All there is of it that a turn may need. False if there is no such job.
+local function job_rest(job)
+	if job.total then return true end
+	local found = call('HMGET', job.key, 'accept', 'total', 'cursor', 'finished', 'common', 'tags', unpack(COUNTERS))
+	job.accept, job.total, job.cursor, job.finished, job.common, job.tags = unpack(found, 1, 6)
+	job.cursor_was = job.cursor
+	for i = 1, #COUNTERS do job.was[COUNTERS[i]] = found[6 + i] or '0' end
+	return job.accept
+end
+
+-- What settling needs of it: for most jobs of a call no more is asked, and a dozen values cost more than an event.
+local function job_least(job)
+	local found = call('HMGET', job.key, 'accept', 'queued', 'delivered')
+	job.accept, job.was.queued, job.was.delivered = found[1], found[2] or '0', found[3] or '0'
+	return job.accept
+end
+
+-- The job as this turn knows it: its counters as they were, and what changed; nil if there is none.
+local function job_get(q, tenant, id, read_all)
 	local name = tenant .. ':' .. id
 	local job = q.jobs[name]
 	if job ~= nil then return job or nil end
-	local key = q.B .. ':job:' .. name
-	local found = call('HMGET', key, 'accept', 'queued', 'delivered')
-	if not found[1] then
-		q.jobs[name] = false
-		return nil
-	end
-	job = { name = name, key = key, id = id, tenant = tenant, bits = q.B .. ':bits:' .. name,
-		waits = q.B .. ':waits:' .. name, accept = found[1], was = { queued = found[2], delivered = found[3] },
-		change = {}, strays = 0 }
-	q.jobs[name] = job
-	return job
-end
-
--- The rest of it: total, cursor, finished, all counters.
-local function job_rest(job)
-	if job.total then return end
-	local found = call('HMGET', job.key, 'total', 'cursor', 'finished', unpack(COUNTERS))
-	job.total, job.cursor, job.finished, job.cursor_was = found[1], found[2], found[3], found[2]
-	for i = 1, #COUNTERS do job.was[COUNTERS[i]] = found[3 + i] end
+	job = { name = name, key = q.B .. ':job:' .. name, id = id, tenant = tenant, bits = q.B .. ':bits:' .. name,
+		waits = q.B .. ':waits:' .. name, was = {}, change = {}, strays = 0 }
+	q.jobs[name] = (read_all or job_least)(job) and job
+	return q.jobs[name] or nil
 end
 
 local function job_count(job, counter, change)
@@ -197,22 +206,22 @@ end
 
 -- The beginning of an event made here: up to the members of its own.
 local function event_data(q, job)
-	if not job.common then
-		job.common, job.tags = unpack(call('HMGET', job.key, 'common', 'tags'))
-		job.common = job.common and job.common ~= '' and ',' .. job.common or ',"tenant":' .. quote(job.tenant)
-	end
-	return '{"v":1,"event":"' .. turn_name(q) .. '","time":' .. turn_ms(q) .. job.common
+	job_rest(job)
+	return '{"v":1,"event":"' .. turn_name(q) .. '","time":' .. turn_text(q) .. ',' ..
+		(job.common and job.common ~= '' and job.common or '"tenant":' .. quote(job.tenant))
 end
 
 -- After the last final event of a job. Late settles and re-submissions find it for a while.
 local function job_finish(q, job)
-	local data = { event_data(q, job) }
+	local data, n = { event_data(q, job), '', ',"total":', job.total }, 4
 	if job.tags and job.tags ~= '' then data[2] = ',"tags":' .. job.tags end
-	data[#data + 1] = ',"total":' .. job.total
 	for i = #PLACES + 1, #COUNTERS do
-		data[#data + 1] = ',"' .. COUNTERS[i] .. '":' .. job_counter(job, COUNTERS[i])
+		local counter = COUNTERS[i]
+		data[n + 1], n = COUNTED[counter], n + 2
+		data[n] = job.change[counter] and job_counter(job, counter) or job.was[counter]
 	end
-	event_add(q, 'finished', job.id, '', concat(data) .. '}')
+	data[n + 1] = '}'
+	event_add(q, 'finished', job.id, '', concat(data))
 	call('ZREM', q.B .. ':jobs', job.name)
 	for _, key in ipairs({ job.key, job.bits, job.waits }) do
 		call('EXPIRE', key, REMEMBER_S)
@@ -237,7 +246,7 @@ local function job_write(q, job)
 	end
 	local over = job_is_over(job)
 	if over then
-		set[n + 1], set[n + 2], n = 'finished', turn_ms(q), n + 2
+		set[n + 1], set[n + 2], n = 'finished', turn_text(q), n + 2
 	end
 	if n > 0 then call('HSET', job.key, unpack(set)) end
 	if over then job_finish(q, job) end

@@ -157,7 +157,9 @@ class Shard:
         return [event.type for event in self.events(**more)]
 
     def job(self, job):
-        return {k.decode(): v.decode() for k, v in pairs(self.redis("HGETALL", self.key("job:%s:%s" % (TENANT, job))))}
+        """Its HASH, with the counters that are 0 because they are not there; {} if there is none."""
+        found = {k.decode(): v.decode() for k, v in pairs(self.redis("HGETALL", self.key("job:%s:%s" % (TENANT, job))))}
+        return found and {**dict.fromkeys(PLACES + FINALS, "0"), **found}
 
     def counters(self, job):
         hash_ = self.job(job)

@@ -84,10 +84,10 @@ end
 
 -- Were empty: into the index, with a number that is theirs alone, so that what has changed can be told in pieces.
 local function lists_index(q, lists)
-	local seq, now, bulk = call('INCRBY', q.B .. ':seq', #lists) - #lists, {}, {}
+	local seq, now, bulk = call('INCRBY', q.B .. ':seq', format('%d', #lists)) - #lists, {}, {}
 	for i, list in ipairs(lists) do
 		local index = byte(list) == TRANSACTIONAL and now or bulk
-		index[#index + 1] = seq + i
+		index[#index + 1] = format('%d', seq + i)
 		index[#index + 1] = list
 	end
 	if #now > 0 then call('ZADD', q.B .. ':index:now', unpack(now)) end
@@ -121,7 +121,7 @@ local function push_write(q, push, command)
 		local n = #expiry
 		expiry[n + 1], expiry[n + 2] = text, list
 	end
-	call('INCRBY', q.B .. ':ready', total)
+	call('INCRBY', q.B .. ':ready', format('%d', total))
 	push_expiry(q, earliest, later)
 	if #fresh > 0 then
 		call('ZADD', q.B .. ':expiry', 'LT', unpack(first))

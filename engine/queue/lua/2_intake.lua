@@ -36,11 +36,9 @@ local function begin(B, args)
 	end
 	accept = call('INCR', B .. ':accept')
 	call('DEL', B .. ':bits:' .. name, B .. ':waits:' .. name)
-	call('HSET', key, 'entry', entry, 'hash', hash, 'total', args[5], 'cursor', 0, 'accept', accept,
-		'created', turn_ms(q), 'meta', args[8], 'common', args[9] or '', 'tags', args[10] or '', 'queued', 0,
-		'deferred', 0, 'held', 0, 'delivered', 0, 'failed', 0, 'expired', 0, 'cancelled', 0, 'suppressed', 0,
-		'rejected', 0)
-	call('ZADD', B .. ':jobs', turn_ms(q), name)
+	call('HSET', key, 'entry', entry, 'hash', hash, 'total', args[5], 'cursor', '0', 'accept', format('%d', accept),
+		'created', turn_text(q), 'meta', args[8], 'common', args[9] or '', 'tags', args[10] or '')
+	call('ZADD', B .. ':jobs', turn_text(q), name)
 	call('SADD', B .. ':dirty', name)
 	event_add(q, 'accepted', id, '', args[6])
 	if tonumber(args[5]) == 0 then
@@ -114,11 +112,10 @@ end
 
 local function expand(B, args)
 	local q, from, to = turn_begin(B), tonumber(args[3]), tonumber(args[4])
-	local job = job_get(q, args[1], args[2])
+	local job = job_get(q, args[1], args[2], job_rest)
 	if not job then
 		return fail('NOJOB ' .. args[1] .. ':' .. args[2] .. ' has not begun, or was finished long ago')
 	end
-	job_rest(job)
 	local cursor, total = tonumber(job.cursor), tonumber(job.total)
 	if from ~= cursor or from == to then return cursor end
 	if to < from or to > total or to - from > EXPAND_MAX then

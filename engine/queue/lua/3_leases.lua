@@ -138,7 +138,7 @@ local function lease(B, args)
 		lease_take(s, args[at], args[at + 1])
 	end
 	lists_forget(s, s.empty)
-	if s.popped > 0 then call('DECRBY', B .. ':ready', s.popped) end
+	if s.popped > 0 then call('DECRBY', B .. ':ready', format('%d', s.popped)) end
 	if s.position > 0 then
 		local odd = s.position % 8
 		call('RPUSH', key, unpack(s.kept))

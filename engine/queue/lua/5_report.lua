@@ -1,24 +1,28 @@
 -- What others see: public job hashes, the event stream's length, totals.
 
--- What the public hash of a job is to say, in the order of JOB_PUBLIC; nil if there is no such job.
-local function job_public(B, name)
-	local values = call('HMGET', B .. ':job:' .. name, 'cursor', unpack(JOB_PUBLIC, 2))
+-- What the public hash of a job is to say, in the order of JOB_PUBLIC, of cursor and the rest of those.
+local function job_public(values)
 	local cursor, total = values[1], values[2]
-	if not total then return nil end
-	for i = 1, #JOB_PUBLIC do values[i] = values[i] or '' end
+	for i = 1, #JOB_PUBLIC do values[i] = values[i] or COUNTED[JOB_PUBLIC[i]] and '0' or '' end
 	values[1] = values[#JOB_PUBLIC] ~= '' and 'finished' or cursor ~= total and 'accepted' or 'running'
 	return values
 end
 
--- Any of them, so that none waits for ever behind busier ones. What they say now is the number they are told with.
+-- As long as these say the same, so does all of it: whoever leaves a place is final, and nobody stops being that.
+local function job_told(cursor, queued, deferred, held)
+	return concat({ cursor, queued or '0', deferred or '0', held or '0' }, ',')
+end
+
+-- Any of them, so that none waits for ever behind busier ones. What they say now is what they are told with.
 local function dirty(B, args)
 	local reply = {}
 	for _, name in ipairs(call('SRANDMEMBER', B .. ':dirty', args[1])) do
-		local values = job_public(B, name)
-		if values then
+		local values = call('HMGET', B .. ':job:' .. name, 'cursor', unpack(JOB_PUBLIC, 2))
+		if values[1] then
 			local tenant, id = name:match('^([^:]*):(.*)$')
-			reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = tenant, id, concat(values, ',')
-			for _, value in ipairs(values) do reply[#reply + 1] = value end
+			reply[#reply + 1], reply[#reply + 2] = tenant, id
+			reply[#reply + 1] = job_told(values[1], values[3], values[4], values[5])
+			for _, value in ipairs(job_public(values)) do reply[#reply + 1] = value end
 		else
 			call('SREM', B .. ':dirty', name)
 		end
@@ -30,8 +34,8 @@ end
 local function clean(B, args)
 	local removed = 0
 	for i = 1, #args, 2 do
-		local values = job_public(B, args[i])
-		if values and concat(values, ',') == args[i + 1] then
+		local found = call('HMGET', B .. ':job:' .. args[i], 'cursor', unpack(PLACES))
+		if found[1] and job_told(unpack(found, 1, 4)) == args[i + 1] then
 			removed = removed + call('SREM', B .. ':dirty', args[i])
 		end
 	end
