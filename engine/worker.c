@@ -28,7 +28,11 @@ enum {
 	WAITING_MAX = 32768, /* records leased and in memory, beside one in dialogue on each connection */
 	TURN_MS_MAX = 1000,
 	DRAIN_TURN_MS_MAX = 20,
-	CLOSE_MS = 5000,    /* for the last settlements, beyond the grace of a drain */
+	CLOSE_MS = 5000, /* for the last settlements, beyond the grace of a drain */
+	CONNECTS_AT_ONCE = 4,
+	CONNECTS_A_MS = 2,
+	CONNECT_MS_BEHIND = 4, /* one each, while we are behind by more than LAG_MS */
+	LAG_MS = 2,
 	BEAT_MS_MAX = 10000 /* older than this, nothing is begun or finished (QUEUE.md) */
 };
 
@@ -143,6 +147,7 @@ bool worker_open(struct worker *worker)
 								    .pool_sources = pool_sources,
 								    .who = worker},
 					  worker_now_ms(worker));
+	scheduler_allow_connects(worker->scheduler, CONNECTS_AT_ONCE);
 	struct queue_owner owner = delivery_queue_owner(worker);
 
 	worker->queue = queue_open(worker->ring,
@@ -244,6 +249,27 @@ static bool drain_step(struct worker *worker)
 	return worker->queue_closed;
 }
 
+/* A connection takes some ten steps until it is open, a lookup in the DNS three each, and the ring tells what has
+ * happened in its order: whoever begins five thousand at once makes mail that needs none of them wait for all, most of
+ * a second (2026-11-24, 5,000 receivers that stall in the handshake). So they are begun a few a millisecond, and hardly
+ * any while we are behind. A limit on how many are being opened would not do: the silent ones would take all of it. */
+static void allow_connects(struct worker *worker)
+{
+	uint64_t now_ms = worker_now_ms(worker), passed_ms = now_ms - worker->connects_ms;
+	unsigned left = scheduler_connects_left(worker->scheduler);
+
+	if (left == CONNECTS_AT_ONCE || passed_ms == 0)
+		return; /* the kernel is asked how late we are only when it matters */
+	if (ring_lag_ms(worker->ring) <= LAG_MS)
+		left = passed_ms * CONNECTS_A_MS + left < CONNECTS_AT_ONCE ? (unsigned)passed_ms * CONNECTS_A_MS + left
+									   : CONNECTS_AT_ONCE;
+	else
+		left = passed_ms >= CONNECT_MS_BEHIND;
+	scheduler_allow_connects(worker->scheduler, left);
+	if (left)
+		worker->connects_ms = now_ms;
+}
+
 bool worker_turn(struct worker *worker)
 {
 	uint64_t wait_ms = scheduler_wait_ms(worker->scheduler, worker_now_ms(worker), TURN_MS_MAX);
@@ -253,6 +279,7 @@ bool worker_turn(struct worker *worker)
 	if (worker->error)
 		return false;
 	scheduler_tick(worker->scheduler, worker_now_ms(worker));
+	allow_connects(worker);
 	delivery_work(worker);
 	return !(worker->draining && drain_step(worker));
 }

@@ -43,6 +43,7 @@ struct worker {
 	struct outbuf event, settled; /* scratch for one settlement */
 	struct lease_want wants[LEASE_LISTS_MAX];
 	unsigned nwants, nrecords;
+	uint64_t connects_ms;		   /* when connections were last allowed to be begun */
 	unsigned nasked;		   /* records asked for and not come yet */
 	uint64_t events, connections;	   /* numbers given so far */
 	uint64_t refusals[CATEGORY_COUNT]; /* recipients that were not accepted, by why, for status */

@@ -7,14 +7,16 @@ struct scheduler {
 	struct map sites, namesakes, domains, lists, tenants;
 	struct map lane_limits, site_limits; /* sets of them, by what they say */
 	struct list attention;		     /* sites for which something may be done */
-	struct list hurry;   /* those of them that have transactional mail to lease: every second turn is theirs */
-	bool hurried;	     /* the last turn was */
-	struct list starved; /* sites that wait for a slot or for room for records */
-	struct list asks;    /* domains whose routes are wanted */
+	struct list hurry;    /* those of them that have transactional mail to lease: every second turn is theirs */
+	bool hurried;	      /* the last turn was */
+	struct list starved;  /* sites that wait for a slot or for room for records */
+	struct list unopened; /* traffic of sites that could connect, but for connects_left */
+	struct list asks;     /* domains whose routes are wanted */
 	struct wheel wheel;
 	struct random random;
 	unsigned slots_free;
-	int records_free; /* below zero while more came than was asked for */
+	unsigned connects_left; /* before scheduler_allow_connects is called again */
+	int records_free;	/* below zero while more came than was asked for */
 	bool paused;
 	void (*site_gone)(struct site *site);
 	bool (*tenant_terms)(void *who, struct slice tenant, struct tenant_terms *terms);

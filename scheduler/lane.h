@@ -40,6 +40,7 @@ enum { LANE_BUDGETS_MAX = LANE_SOURCE_BUDGETS_MAX + 3 };
 	X(LANE_WAITS_WEIGHT, "weight", "other sources of its pool are to have their part first")         \
 	X(LANE_WAITS_FAMILY, "family", "its source has no address of the receiver's kind, IPv4 or IPv6") \
 	X(LANE_WAITS_REST, "rest", "the receiver refused us; it rests")                                  \
+	X(LANE_WAITS_OPENING, "opening", "this machine opens no more connections at a time")             \
 	X(LANE_WAITS_SLOTS, "slots", "this machine's connections are used up")                           \
 	X(LANE_WAITS_PAUSED, "paused", "an operator has paused it")
 

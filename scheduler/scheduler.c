@@ -8,7 +8,10 @@
 
 #include "base/check.h"
 
+#include <limits.h>
 #include <stdlib.h>
+
+enum { UNOPENED_MS = 1 /* until a site that may begin no connection is looked at again */ };
 
 struct scheduler *scheduler_new(const struct scheduler_setup *setup, uint64_t now_ms)
 {
@@ -18,10 +21,12 @@ struct scheduler *scheduler_new(const struct scheduler_setup *setup, uint64_t no
 	list_init(&scheduler->attention);
 	list_init(&scheduler->hurry);
 	list_init(&scheduler->starved);
+	list_init(&scheduler->unopened);
 	list_init(&scheduler->asks);
 	wheel_init(&scheduler->wheel, now_ms);
 	scheduler->random = random_seeded(setup->seed);
 	scheduler->slots_free = setup->slots;
+	scheduler->connects_left = UINT_MAX;
 	scheduler->records_free = (int)setup->records;
 	scheduler->site_gone = setup->site_gone;
 	scheduler->tenant_terms = setup->tenant_terms;
@@ -218,6 +223,20 @@ void book_feed_starved(struct scheduler *scheduler)
 		book_look(scheduler, LIST_OWNER(link, struct site, place));
 }
 
+void scheduler_allow_connects(struct scheduler *scheduler, unsigned most)
+{
+	struct list *link;
+
+	scheduler->connects_left = most;
+	while (most-- > 0 && (link = list_pop(&scheduler->unopened)))
+		book_look(scheduler, LIST_OWNER(link, struct traffic, unopened)->site);
+}
+
+unsigned scheduler_connects_left(const struct scheduler *scheduler)
+{
+	return list_is_empty(&scheduler->unopened) ? scheduler->connects_left : 0;
+}
+
 void scheduler_look(struct scheduler *scheduler, struct lane *lane)
 {
 	book_look(scheduler, lane->site);
@@ -298,6 +317,8 @@ uint64_t scheduler_wait_ms(const struct scheduler *scheduler, uint64_t now_ms, u
 	if (!list_is_empty(&scheduler->attention) || !list_is_empty(&scheduler->hurry) ||
 	    !list_is_empty(&scheduler->asks))
 		return 0;
+	if (!list_is_empty(&scheduler->unopened) && cap_ms > UNOPENED_MS)
+		cap_ms = UNOPENED_MS;
 	return wheel_wait_ms(&scheduler->wheel, now_ms, cap_ms);
 }
 

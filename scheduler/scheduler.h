@@ -112,6 +112,11 @@ void scheduler_report(struct scheduler *scheduler, struct lane *lane, const stru
  * on; NULL: nowhere. */
 struct exchanger *scheduler_reroute(struct scheduler *scheduler, struct lane *lane, struct exchanger *exchanger,
 				    uint64_t now_ms);
+/* So many connections may be begun until this is called again, those for transactional mail not counted; sites that
+ * were held up get attention. Until it is first called there may be any number. */
+void scheduler_allow_connects(struct scheduler *scheduler, unsigned most);
+/* How many of them are left; 0 with sites held up. */
+unsigned scheduler_connects_left(const struct scheduler *scheduler);
 /* Something about the lane has changed (mail came to its ready list, records were settled): look at it again. */
 void scheduler_look(struct scheduler *scheduler, struct lane *lane);
 /* Records in memory: taken when they come, given when they are settled. */

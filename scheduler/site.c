@@ -92,6 +92,7 @@ void site_open(struct site *site)
 	traffic->namesakes = site_shares_name(site) ? namesakes_hold(scheduler, site_name(site)) : NULL;
 	timer_init(&traffic->timer, book_site_due);
 	list_init(&traffic->in_line);
+	list_init(&traffic->unopened);
 	limit_total(site);
 	limit_lanes(site);
 }
@@ -171,6 +172,7 @@ static void free_traffic(struct site *site)
 	free(site->lanes);
 	timer_stop(&site->limits->scheduler->wheel, &traffic->timer);
 	list_remove(&traffic->in_line);
+	list_remove(&traffic->unopened);
 	if (traffic->namesakes)
 		namesakes_drop(traffic->namesakes);
 	free(traffic->total);

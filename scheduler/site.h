@@ -26,6 +26,7 @@ struct traffic {
 	struct site *site;	     /* parent */
 	struct namesakes *namesakes; /* counted; NULL: no other site has this name */
 	struct list in_line;	     /* on its namesakes', while it waits there */
+	struct list unopened; /* on the scheduler's, while it could connect but may begin no connection just now */
 	struct budget *total; /* owned: of all its lanes together; NULL: unlimited so far, or its namesakes have it */
 	uint64_t pass;	      /* of the lane that leased last */
 	struct timer timer;   /* when the next thing that waits by time is due */

@@ -74,6 +74,12 @@ static bool next_connect(struct scheduler *scheduler, struct lane *lane, struct 
 		wait_until(lane, wait, free_ms, wake_ms);
 		return false;
 	}
+	if (lane->nurgent == 0 && scheduler->connects_left == 0) {
+		wait_until(lane, LANE_WAITS_OPENING, 0, wake_ms);
+		list_remove(&lane->site->traffic->unopened);
+		list_push(&scheduler->unopened, &lane->site->traffic->unopened);
+		return false;
+	}
 	if (lane->site->traffic->namesakes &&
 	    !namesakes_admits(lane->site->traffic->namesakes, lane, lane->nurgent > 0)) {
 		wait_own(lane, LANE_WAITS_SITE, 0, now_ms, wake_ms);
@@ -84,6 +90,8 @@ static bool next_connect(struct scheduler *scheduler, struct lane *lane, struct 
 		return false;
 	}
 	scheduler->slots_free--;
+	if (lane->nurgent == 0)
+		scheduler->connects_left--;
 	*next = (struct next){.kind = NEXT_CONNECT, .lane = lane, .exchanger = exchanger};
 	return true;
 }

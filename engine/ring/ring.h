@@ -96,6 +96,11 @@ unsigned ring_sockets_max(const struct ring *ring);
 uint64_t ring_now_ms(const struct ring *ring);
 uint64_t ring_wall_ms(const struct ring *ring);
 
+/* How late we are: milliseconds from something having happened to its being told, as a question to the kernel now under
+ * way, or that ended just now, has it. Another question is begun by asking, so that an idle ring is not woken for it.
+ */
+uint64_t ring_lag_ms(struct ring *ring);
+
 /* Makes the socket and connects it; from may be NULL (any source address), otherwise its port is ignored.
  * Fails with -EMFILE when the ring is full, -EADDRNOTAVAIL when the source address is not ours. A datagram socket gets
  * a random local port. Streams have TCP_NODELAY. to is borrowed until done. */

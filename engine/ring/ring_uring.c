@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+enum { PROBE_MS = 1, PROBE_KEEP_MS = 10 };
+
 static uint64_t clock_ms(clockid_t clock)
 {
 	struct timespec now;
@@ -164,6 +166,36 @@ static void tell_known(struct ring *ring)
 		ring->later[i] = ring->later[count + i];
 }
 
+/* Completions are told in the order in which they happen, a few a turn (20 since Linux 6.12): so a timeout of the
+ * kernel's waits its turn behind all that we are behind with, and how late it comes says how much that is. Our own
+ * timers do not. */
+uint64_t ring_lag_ms(struct ring *ring)
+{
+	struct probe *probe = &ring->probe;
+	uint64_t late_ms = probe->due_ms && ring->now_ms > probe->due_ms ? ring->now_ms - probe->due_ms : 0;
+
+	if (!probe->due_ms) {
+		struct io_uring_sqe *entry = ring_entry(ring);
+
+		probe->wait = (struct __kernel_timespec){.tv_nsec = PROBE_MS * 1000000};
+		probe->due_ms = ring->now_ms + PROBE_MS;
+		io_uring_prep_timeout(entry, &probe->wait, 0, 0);
+		io_uring_sqe_set_data64(entry, TAG_PROBE);
+	}
+	if (probe->told_ms + PROBE_KEEP_MS >= ring->now_ms && probe->lag_ms > late_ms)
+		late_ms = probe->lag_ms;
+	return late_ms;
+}
+
+static void probe_told(struct ring *ring)
+{
+	struct probe *probe = &ring->probe;
+
+	probe->told_ms = ring->now_ms;
+	probe->lag_ms = ring->now_ms > probe->due_ms ? ring->now_ms - probe->due_ms : 0;
+	probe->due_ms = 0;
+}
+
 static void tell(struct ring *ring, const struct io_uring_cqe *cqe)
 {
 	void *pointer = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)TAG_MASK);
@@ -185,6 +217,7 @@ static void tell(struct ring *ring, const struct io_uring_cqe *cqe)
 		return;
 	}
 	case TAG_WAKE: CHECK(cqe->res >= 0); return; /* a message lost would be mail lost */
+	case TAG_PROBE: probe_told(ring); return;
 	case TAG_RECEIVE:
 	case TAG_NOBODY:
 	case TAG_MASK: return;

@@ -12,7 +12,7 @@
 
 /* What user_data says besides the pointer, in its low bits (ops and messages are aligned to 8). Receives have a tag
  * of their own because they are told after everything else of the turn, when their op may not be looked at yet. */
-enum tag { TAG_NOBODY, TAG_OP, TAG_RECEIVE, TAG_MESSAGE, TAG_WAKE, TAG_MASK = 7 };
+enum tag { TAG_NOBODY, TAG_OP, TAG_RECEIVE, TAG_MESSAGE, TAG_WAKE, TAG_PROBE, TAG_MASK = 7 };
 
 enum op_kind { OP_NONE, OP_CONNECT, OP_SEND, OP_RECEIVE, OP_CLOSE };
 
@@ -31,6 +31,13 @@ struct later {
 	int result;
 };
 
+/* A timeout of the kernel's: how long after it is up it is told. */
+struct probe {
+	struct __kernel_timespec wait;
+	uint64_t due_ms; /* 0: none is under way */
+	uint64_t told_ms, lag_ms;
+};
+
 struct ring {
 	struct io_uring uring;
 	uint64_t now_ms, wall_ms;
@@ -46,6 +53,7 @@ struct ring {
 	struct later *later; /* owned */
 	unsigned nlater, later_size;
 	struct wheel wheel;
+	struct probe probe;
 };
 
 /* A submission entry, to be filled with io_uring_prep_*, then ring_entry_for. Valid until the next call. */

@@ -92,6 +92,14 @@ uint64_t ring_wall_ms(const struct ring *ring)
 	return (uint64_t)(START_WALL_MS + (int64_t)ring->now_ms + ring->world->wall_shift_ms);
 }
 
+/* On a busy machine. */
+uint64_t ring_lag_ms(struct ring *ring)
+{
+	struct sim_world *world = ring->world;
+
+	return sim_chance(world, world->faults.late) ? random_below(&world->random, 50) : 0;
+}
+
 void ring_timer(struct ring *ring, struct timer *timer, uint64_t deadline_ms)
 {
 	timer_set(&ring->wheel, timer, deadline_ms);

@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static void test_slots_run_out(void **state)
 {
@@ -335,6 +336,25 @@ static void test_time(void **state)
 	ring_free(ring);
 }
 
+/* Whoever does not turn is behind, and is not any more once it has turned for a while. */
+static void test_lag(void **state)
+{
+	struct ring *ring = ring_for(1, 2, 64);
+	int turns = 0;
+
+	(void)state;
+	assert_int_equal(ring_lag_ms(ring), 0);
+	assert_int_equal(ring_turn(ring, 0), 0);
+	usleep(50000);
+	assert_int_equal(ring_turn(ring, 0), 0);
+	assert_in_range(ring_lag_ms(ring), 40, 10000);
+	while (ring_lag_ms(ring) >= 40) {
+		assert_true(turns++ < 1000);
+		assert_int_equal(ring_turn(ring, 5), 0);
+	}
+	ring_free(ring);
+}
+
 /* The kernel answers io_uring_setup with an error, as a container's seccomp profile makes it. */
 static bool refuse_setup(int error)
 {
@@ -438,6 +458,7 @@ int main(void)
 		cmocka_unit_test(test_wakes_overflow_the_queue),
 		cmocka_unit_test(test_two_threads),
 		cmocka_unit_test(test_time),
+		cmocka_unit_test(test_lag),
 		cmocka_unit_test(test_says_why),
 		cmocka_unit_test(test_broken_rules_end_the_process),
 	};

@@ -349,6 +349,40 @@ static void a_site_that_never_had_mail_goes_with_its_domain(void **state)
 	assert_int_equal(scheduler_sites(world->scheduler)->count, 0);
 }
 
+/* Three sites of which each wants a connection, and two that may be begun; a password mail is not counted. */
+static void few_connections_are_begun_at_a_time(void **state)
+{
+	static const char *const sites[] = {"a", "b", "c"};
+	struct world *world = *state;
+	struct lane *lanes[3];
+	struct next next;
+	char list[64];
+
+	scheduler_allow_connects(world->scheduler, 2);
+	for (unsigned i = 0; i < 3; i++) {
+		route(world, sites[i], sites[i], plain_limits());
+		snprintf(list, sizeof(list), "b:%s::", sites[i]);
+		offer(world, list);
+		next = expect(world, NEXT_LEASE);
+		lanes[i] = next.lane;
+		leased(world, &next, 1, 0);
+		if (i < 2)
+			expect(world, NEXT_CONNECT);
+	}
+	expect_nothing(world);
+	assert_string_equal(lane_wait_name(lanes[2]->wait), "opening");
+	assert_int_equal(scheduler_connects_left(world->scheduler), 0);
+	assert_int_equal(scheduler_wait_ms(world->scheduler, world->now_ms, 1000), 1);
+	lanes[0]->nurgent = lanes[0]->nready = 2;
+	scheduler_look(world->scheduler, lanes[0]);
+	assert_ptr_equal(expect(world, NEXT_CONNECT).lane, lanes[0]);
+	expect_nothing(world);
+	scheduler_allow_connects(world->scheduler, 2);
+	assert_ptr_equal(expect(world, NEXT_CONNECT).lane, lanes[2]);
+	expect_nothing(world);
+	assert_int_equal(scheduler_connects_left(world->scheduler), 1);
+}
+
 static void transactional_lists_come_first(void **state)
 {
 	struct world *world = *state;
@@ -515,6 +549,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(slots_of_the_machine_are_shared, setup, teardown),
 		cmocka_unit_test_setup_teardown(lanes_are_made_when_there_is_room_to_lease, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_site_that_never_had_mail_goes_with_its_domain, setup, teardown),
+		cmocka_unit_test_setup_teardown(few_connections_are_begun_at_a_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(transactional_lists_come_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(lists_of_a_site_take_turns, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_came_during_a_lease_is_not_forgotten, setup, teardown),
