@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TRIES_MAX = 4, PATIENCE_MS = 1000, QUESTIONS_MAX = 1024 };
+enum { TRIES_MAX = 4, PATIENCE_MS = 1000, QUESTIONS_MAX = 1024, QUESTIONS_FEW = 16, LAG_MS = 2 };
 
 /* In units of patience_ms; together with what TCP may add they are bounded by PATIENCE_TOTAL. */
 static const unsigned patience[TRIES_MAX] = {1, 2, 4, 4};
@@ -156,15 +156,28 @@ void resolver_unask(struct resolver *resolver, struct query *query)
 
 static void question_begin(struct question *question, struct slot *slot);
 
-/* The slot goes to whoever has waited longest. */
+/* Answers to a thousand questions, each in three steps of the ring, would hold up mail that needs none: while we are
+ * behind there are few under way. NULL: not now. */
+static struct slot *slot_take(struct resolver *resolver)
+{
+	struct slot *slot;
+
+	if (resolver->slots.taken >= QUESTIONS_FEW && ring_lag_ms(resolver->ring) > LAG_MS)
+		return NULL;
+	slot = pool_take(&resolver->slots);
+	if (slot)
+		slot->resolver = resolver;
+	return slot;
+}
+
+/* Its place goes to whoever has waited longest, and if there is more room now, more follow. */
 static void slot_pass_on(struct slot *slot)
 {
-	struct list *next = list_pop(&slot->resolver->waiting);
+	struct resolver *resolver = slot->resolver;
 
-	if (next)
-		question_begin(LIST_OWNER(next, struct question, link), slot);
-	else
-		slot_give(slot);
+	pool_give(&resolver->slots, slot);
+	for (unsigned i = 0; i < 2 && !list_is_empty(&resolver->waiting) && (slot = slot_take(resolver)); i++)
+		question_begin(LIST_OWNER(list_pop(&resolver->waiting), struct question, link), slot);
 }
 
 /* Tells everybody; the question is over before the first is told, so that they may ask it again. */
@@ -353,12 +366,11 @@ void resolver_ask(struct resolver *resolver, struct query *query, struct slice n
 	}
 	question = question_make(resolver, name, type);
 	list_push(&question->queries, &query->link);
-	struct slot *slot = pool_take(&resolver->slots);
+	struct slot *slot = slot_take(resolver);
 
 	if (!slot) {
 		list_push(&resolver->waiting, &question->link);
 		return;
 	}
-	slot->resolver = resolver;
 	question_begin(question, slot);
 }

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-enum { RCODE_OK = 0, RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3, TURNS_MAX = 5000 };
+enum { RCODE_OK = 0, RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3, TURNS_MAX = 5000, BEHIND_FEW = 16 };
 enum { PATIENCE_MS = 60 }; /* longer than a busy machine keeps us from answering */
 
 /* What the server does with each question, in order; the last one is repeated. */
@@ -179,6 +179,31 @@ static void lost_packets_are_sent_again(void **state)
 	assert_int_equal(resolver_counts(resolver)->resent, 2);
 	assert_true(servers[0].ids[0] != servers[0].ids[1] || servers[0].ids[1] != servers[0].ids[2]);
 	assert_true(servers[0].ports[0] != servers[0].ports[1] || servers[0].ports[1] != servers[0].ports[2]);
+	resolver_free(resolver);
+}
+
+/* As many as may be under way then: the others follow. */
+static void few_are_asked_while_we_are_behind(void **state)
+{
+	static const enum deed deeds[] = {SAY_EMPTY};
+	static struct asking asking[BEHIND_FEW + 8];
+	char name[32];
+
+	(void)state;
+	server_open(&servers[0], deeds, 1);
+	struct resolver *resolver = resolver_for(1, 0);
+
+	ring_lag_ms(ring);
+	assert_int_equal(ring_turn(ring, 0), 0);
+	usleep(50000);
+	assert_int_equal(ring_turn(ring, 0), 0);
+	for (unsigned i = 0; i < BEHIND_FEW + 8; i++) {
+		snprintf(name, sizeof(name), "d%u.example", i);
+		ask(resolver, &asking[i], name);
+	}
+	assert_int_equal(resolver_counts(resolver)->sent, BEHIND_FEW);
+	for (unsigned i = 0; i < BEHIND_FEW + 8; i++)
+		turn_until(&asking[i]);
 	resolver_free(resolver);
 }
 
@@ -399,6 +424,7 @@ int main(void)
 #define WITH_RING(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		WITH_RING(lost_packets_are_sent_again),
+		WITH_RING(few_are_asked_while_we_are_behind),
 		WITH_RING(silence_ends_after_four_tries),
 		WITH_RING(silent_server_is_passed_over_and_remembered),
 		WITH_RING(complaint_moves_on_at_once),
