@@ -1,7 +1,7 @@
 /* One connection, and on it: a question for changed lists every 10 ms (at once again when the answer was full), leases
  * and fetches as errands, settlements as batches of errands.
  *
- * The sequence number of `changed` starts at 0 again after each loss. A Redis that lost its last second counts from
+ * The sequence numbers of `changed` start at 0 again after each loss. A Redis that lost its last second counts from
  * less than we have seen, and lists that changed then would never be told; telling all of them again costs little.
  *
  * A lease number is worker and count, used once under an epoch: a lease of that number in Redis is this very one, asked
@@ -14,7 +14,7 @@
 
 #include <stdlib.h>
 
-enum { LOOK_MS = 10, CHANGED_MAX = 512, STATUS_SECONDS = 10, COUNT_BITS = 32 };
+enum { LOOK_MS = 10, CHANGED_MAX = 128, STATUS_SECONDS = 10, COUNT_BITS = 32 };
 
 /* One call of hikyaku_lease. */
 struct lease {
@@ -46,7 +46,7 @@ struct queue {
 
 	struct redis_ask look; /* hikyaku_changed */
 	bool looking, look_again;
-	uint64_t since;
+	uint64_t since[2];  /* of bulk, and of transactional mail */
 	struct timer timer; /* the next look */
 
 	struct redis_ask status;
@@ -104,9 +104,10 @@ void queue_look(struct queue *queue)
 	resp_argument(words, SLICE("hikyaku_changed"));
 	resp_argument(words, SLICE("1"));
 	resp_argument(words, queue->shard.base);
-	resp_number(words, queue->since);
+	for (unsigned i = 0; i < 2; i++)
+		resp_number(words, queue->since[i]);
 	resp_number(words, CHANGED_MAX);
-	redis_ask_encoded(queue->redis, &queue->look, outbuf_slice(words), 6);
+	redis_ask_encoded(queue->redis, &queue->look, outbuf_slice(words), 7);
 }
 
 static void on_look(struct redis_ask *ask, const struct redisReply *reply)
@@ -119,11 +120,11 @@ static void on_look(struct redis_ask *ask, const struct redisReply *reply)
 		return;
 	if (resp_error(reply) != RESP_FINE)
 		log_error("asking for changed lists: Redis answers \"%s\"", LOG_TEXT(resp_text(reply)));
-	if (n > 0)
-		queue->since = resp_integer(resp_at(reply, 0));
-	for (size_t i = 1; i < n; i++)
+	for (size_t i = 0; i < n && i < 2; i++)
+		queue->since[i] = resp_integer(resp_at(reply, i));
+	for (size_t i = 2; i < n; i++)
 		queue->owner.changed(queue->owner.who, resp_text(resp_at(reply, i)));
-	if (n > CHANGED_MAX || queue->look_again)
+	if (n >= CHANGED_MAX + 2 || queue->look_again)
 		queue_look(queue);
 	else
 		ring_timer(queue->ring, &queue->timer, ring_now_ms(queue->ring) + LOOK_MS);
@@ -362,7 +363,7 @@ static void on_up(void *who)
 	struct queue *queue = who;
 
 	queue->away = false;
-	queue->since = 0;
+	queue->since[0] = queue->since[1] = 0;
 	errands_up(&queue->errands);
 	queue_look(queue);
 	queue->owner.away(queue->owner.who, false);

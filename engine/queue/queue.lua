@@ -20,7 +20,8 @@
 --                   FINAL_TYPE address index 0 event_data
 --                   → the cursor; nothing is done unless it was from. NOJOB · SHAPE
 -- For workers
---   hikyaku_changed since max → next_since list…  lists that became non-empty; those of transactional mail first
+--   hikyaku_changed since since_now max → next_since next_since_now list…
+--                   lists that became non-empty, of bulk mail and, first and told apart, of transactional; max of each
 --   hikyaku_lease   instance epoch lease, then pairs list n (at most 64, and 256 records)
 --                   → for every list: list remaining got, then got pairs position record. FENCED
 --   hikyaku_settle  instance epoch, then "j" tenant job before the items of that job (at most 256), each
@@ -84,7 +85,7 @@
 -- the bit, whoever sends it: a delivered message is a fact about the world. If the record is elsewhere by then (its
 -- lease was reaped), it stays there dead, is no longer counted, and is dropped by whoever meets it: B:strays says that
 -- there are any, so that leasing looks at bits only then. All else is for the engine that holds the shard.
-local VERSION = 10
+local VERSION = 11
 
 local LEASE_LISTS_MAX, LEASE_RECORDS_MAX, BATCH_MAX, EXPAND_MAX = 64, 256, 256, 1000
 local SUBMIT_ENTRIES_MAX, SUBMIT_JOB_MAX, SUBMIT_RAW_MAX = 100000, 8 * 1048576, 26 * 1048576

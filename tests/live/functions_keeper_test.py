@@ -378,7 +378,7 @@ def test_oom(world):
         taken = s.lease([(L, 2)])[0]
         same(s.settle([s.done(taken, 0, "deferred", verb="l", delay=1), s.done(taken, 1, "", verb="b")]), "OO")
         s.call("promote", 10), s.call("sweep", 10), s.call("beat", s.instance, s.epoch), s.call("counts")
-        s.call("dirty", 10), s.call("clean", "acme:j", 0), s.call("changed", 0, 10), s.call("trim", 0, 0, "g")
+        s.call("dirty", 10), s.call("clean", "acme:j", 0), s.call("changed", 0, 0, 10), s.call("trim", 0, 0, "g")
         old = s.epoch
         s.lease([(L, 1)])
         s.register()

@@ -14,8 +14,8 @@ from shard import FAR, head, record_bytes, record_read
 
 
 def test_version(world):
-    same(world.redis("FCALL", "hikyaku_version", 0), 10)
-    same(world.redis("FCALL_RO", "hikyaku_version", 0), 10)
+    same(world.redis("FCALL", "hikyaku_version", 0), 11)
+    same(world.redis("FCALL_RO", "hikyaku_version", 0), 11)
 
 
 def test_submit(world):
@@ -135,17 +135,19 @@ def test_changed(world):
     names = ["b:d%02d.test:acme:c" % i for i in range(20)]
     s.fill("j", names[:10] + ["t:x.test:acme:c"] + names[10:])
     same(s.changed(), ["t:x.test:acme:c"] + names)
-    since, seen = 0, []
+    since, seen = [0, 0], []
     for _ in range(9):
-        reply = s.call("changed", since, 5)
-        since, seen = reply[0], seen + [name.decode() for name in reply[1:]]
+        reply = s.call("changed", *since, 5)
+        since, seen = reply[:2], seen + [name.decode() for name in reply[2:]]
     same(sorted(seen), sorted(names + ["t:x.test:acme:c"]), "in pieces")
-    same(s.call("changed", since, 5), [since])
+    same(s.call("changed", *since, 5), since)
     s.fill("k", [names[0]])
-    same(s.call("changed", since, 5), [since], "was not empty")
+    same(s.call("changed", *since, 5), since, "was not empty")
     s.lease([(names[1], 5)])
     s.fill("l", [names[1]])
-    same([n.decode() for n in s.call("changed", since, 5)[1:]], [names[1]])
+    same([n.decode() for n in s.call("changed", *since, 5)[2:]], [names[1]])
+    s.fill("m", ["t:y.test:acme:c"])
+    same([n.decode() for n in s.call("changed", 0, since[1], 1)[2:]], ["t:y.test:acme:c", names[0]], "waits for no bulk")
     return s
 
 

@@ -140,7 +140,7 @@ class Shard:
         return reply.decode()
 
     def changed(self, since=0, most=100000):
-        return [name.decode() for name in self.call("changed", since, most)[1:]]
+        return [name.decode() for name in self.call("changed", since, since, most)[2:]]
 
     def events(self, all=False):
         """What was appended since it was last asked, or all."""
