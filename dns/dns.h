@@ -29,7 +29,7 @@ struct dns_setup {
 	unsigned ttl_ms_min;	/* what is known is known for at least so long; 0: 30000. Tests shorten it */
 };
 
-enum { DNS_SERVERS_MAX = 4, ROUTES_MAX = 32, ROUTE_NAME_MAX = 256 };
+enum { DNS_SERVERS_MAX = 4, ROUTES_MAX = 32, ROUTE_NAME_MAX = 256, ROUTES_REASON_MAX = 160 };
 
 /* What the DNS says of a domain. Only ROUTES_FOUND has routes. */
 #define ROUTES_RESULTS(X)                                                                                          \
@@ -81,7 +81,7 @@ struct routes {
 	unsigned refs; /* counted */
 	enum routes_result result;
 	struct slice domain; /* as asked, lower case */
-	char reason[160];    /* for the event and the operator: "NXDOMAIN from 127.0.0.1:53" */
+	const char *reason;  /* for the event and the operator: "NXDOMAIN from 127.0.0.1:53"; owned by routes */
 	uint64_t expires_ms; /* monotonic: by TTL, clamped (30 s to 24 h; negative to 5 min; later to 30 s) */
 	bool implicit;	     /* there was no MX: the domain's own address (RFC 5321 5.1) */
 	bool fixed;	     /* not of the DNS: as the configuration has them */

@@ -76,9 +76,8 @@ static void lookup_finish(struct lookup *lookup, struct routes *routes)
 /* An end without routes. */
 static void lookup_end(struct lookup *lookup, enum routes_result result, const char *reason)
 {
-	struct routes head = {.result = result, .domain = lookup->domain};
+	struct routes head = {.result = result, .domain = lookup->domain, .reason = reason};
 
-	snprintf(head.reason, sizeof(head.reason), "%s", reason);
 	lookup_finish(lookup, routes_make(&head));
 }
 
@@ -140,16 +139,22 @@ static uint16_t smtp_port(const struct lookup *lookup)
 }
 
 /* In the place of words about MX. What failed is said as of any host. */
-static void explain_host(struct routes *routes)
+static struct routes *explain_host(struct routes *routes)
 {
 	struct slice host = slice_head(routes->domain, 60);
+	char reason[ROUTES_REASON_MAX];
+	struct routes head = *routes, *explained;
 
+	if (routes->result == ROUTES_LATER)
+		return routes;
 	if (routes->result == ROUTES_FOUND)
-		snprintf(routes->reason, sizeof(routes->reason), "host named in the configuration: addresses %u",
-			 routes->nroutes);
-	else if (routes->result != ROUTES_LATER)
-		snprintf(routes->reason, sizeof(routes->reason), "%.*s, named in the configuration, has no address",
-			 SLICE_ARG(host));
+		snprintf(reason, sizeof(reason), "host named in the configuration: addresses %u", routes->nroutes);
+	else
+		snprintf(reason, sizeof(reason), "%.*s, named in the configuration, has no address", SLICE_ARG(host));
+	head.reason = reason;
+	explained = routes_make(&head);
+	routes_free(routes);
+	return explained;
 }
 
 static void lookup_all_known(struct lookup *lookup)
@@ -168,7 +173,7 @@ static void lookup_all_known(struct lookup *lookup)
 
 	routes->mx_signed = lookup->port || lookup->mail.secure;
 	if (lookup->port)
-		explain_host(routes);
+		routes = explain_host(routes);
 	lookup_finish(lookup, routes);
 }
 
@@ -261,7 +266,7 @@ static void lookup_want_addresses(struct lookup *lookup)
 
 static void lookup_mx_failed(struct lookup *lookup)
 {
-	char reason[160], server[ADDRESS_TEXT_MAX] = "";
+	char reason[ROUTES_REASON_MAX], server[ADDRESS_TEXT_MAX] = "";
 	const struct want *want = &lookup->mail;
 	struct slice name = slice_head(want->chain.name, 60);
 

@@ -245,14 +245,14 @@ static void tally_host(struct tally *tally, const struct mx *mx, unsigned index,
 	}
 }
 
-static void routes_reason(struct routes *head, const struct mx *mx, const struct tally *tally)
+static void write_reason(char *reason, size_t room, enum routes_result result, const struct mx *mx,
+			 const struct tally *tally)
 {
-	char server[ADDRESS_TEXT_MAX], ip[ADDRESS_TEXT_MAX], *reason = head->reason;
-	size_t room = sizeof(head->reason);
+	char server[ADDRESS_TEXT_MAX], ip[ADDRESS_TEXT_MAX];
 	struct slice first = slice_head(mx->hosts[0].name, 60), failed = slice_head(tally->failed_host, 60);
 
 	address_text(&mx->server, server);
-	switch (head->result) {
+	switch (result) {
 	case ROUTES_FOUND:
 		snprintf(reason, room, "%s from %.60s: hosts %u, addresses %u",
 			 mx->implicit ? "no MX, own address" : "MX", server, mx->nhosts, tally->nroutes);
@@ -299,6 +299,7 @@ struct routes *mx_routes(const struct mx *mx, const struct mx_setup *setup)
 	struct slice hosts[MX_HOSTS_MAX];
 	struct host_security security[MX_HOSTS_MAX];
 	struct tally tally = {0};
+	char reason[ROUTES_REASON_MAX];
 
 	for (unsigned i = 0; i < mx->nhosts; i++) {
 		hosts[i] = mx->hosts[i].name;
@@ -315,8 +316,9 @@ struct routes *mx_routes(const struct mx *mx, const struct mx_setup *setup)
 		.security = security,
 		.expanded = slice_is(mx->domain, setup->domain) ? SLICE_NONE : mx->domain,
 		.route = tally.route,
+		.reason = reason,
 	};
 
-	routes_reason(&head, mx, &tally);
+	write_reason(reason, sizeof(reason), head.result, mx, &tally);
 	return routes_make(&head);
 }

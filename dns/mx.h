@@ -38,7 +38,7 @@ struct mx {
 	unsigned nleft;	       /* usable hosts beyond MX_HOSTS_MAX, not looked up */
 	unsigned nhosts;
 	struct mx_host hosts[MX_HOSTS_MAX]; /* in the order to try */
-	char reason[160];		    /* for the final ones */
+	char reason[ROUTES_REASON_MAX];	    /* for the final ones */
 };
 
 struct mx_setup {

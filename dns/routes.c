@@ -1,7 +1,6 @@
 /* Routes are one block: the fields, the slices of the hosts, the routes, what there is of security, the bytes of the
- * names and records. They are held for as
- * long as a domain has mail, and there may be a hundred thousand domains, so they take what they need and not
- * ROUTES_MAX. */
+ * names and records and of the reason. They are held for as long as a domain has mail, and there may be a hundred
+ * thousand domains, so they take what they need and not ROUTES_MAX. */
 #include "dns/routes.h"
 
 #include "base/check.h"
@@ -39,10 +38,15 @@ static struct slice text_put(char **at, struct slice text)
 	return copy;
 }
 
+static struct slice reason_of(const struct routes *head)
+{
+	return head->reason ? slice_of(head->reason) : SLICE("");
+}
+
 /* How many TLSA records its hosts have together, and how many bytes of text and data there are to copy. */
 static size_t bytes_of(const struct routes *head, unsigned *nrecords)
 {
-	size_t bytes = head->domain.len + head->expanded.len;
+	size_t bytes = head->domain.len + head->expanded.len + reason_of(head).len + 1;
 
 	*nrecords = 0;
 	for (unsigned i = 0; i < head->nhosts; i++) {
@@ -89,6 +93,8 @@ struct routes *routes_make(const struct routes *head)
 	routes->refs = 1;
 	routes->domain = text_put(&at, head->domain);
 	routes->expanded = text_put(&at, head->expanded);
+	routes->reason = text_put(&at, reason_of(head)).ptr;
+	*at++ = '\0';
 	for (unsigned i = 0; i < head->nhosts; i++)
 		hosts[i] = text_put(&at, head->hosts[i]);
 	for (unsigned i = 0; i < nsecurity; i++)
@@ -111,7 +117,7 @@ struct routes *routes_fixed(struct slice domain, const struct address *addresses
 	CHECK(naddresses > 0);
 	head.nhosts = head.nroutes = naddresses < ROUTES_MAX ? naddresses : ROUTES_MAX;
 	head.expires_ms = UINT64_MAX;
-	snprintf(head.reason, sizeof(head.reason), "configured route");
+	head.reason = "configured route";
 	for (unsigned i = 0; i < head.nroutes; i++) {
 		hosts[i] = address_ip_text(&addresses[i], texts[i]);
 		route[i] = (struct route){.address = addresses[i], .preference = (uint16_t)i, .host = (uint16_t)i};

@@ -3,5 +3,5 @@
 
 #include "dns/dns.h"
 
-/* A copy, with one count, of head and of all it borrows: domain, hosts and their names, route. */
+/* A copy, with one count, of head and of all it borrows: domain, reason, hosts and their names, route. */
 struct routes *routes_make(const struct routes *head);
