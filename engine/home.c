@@ -1,5 +1,6 @@
 /* One structure per domain that has mail, on its home worker: what the DNS said, which site that makes, who has it now.
- * Letters between workers carry copies; nothing in them points into the sender's memory. */
+ * Letters between workers carry copies; nothing in them points into the sender's memory. What a worker grants itself is
+ * one and the same. */
 #include "home.h"
 
 #include "delivery.h"
@@ -62,7 +63,7 @@ struct letter {
 	struct message_to_ring message;
 	struct worker *to, *from;
 	enum letter_kind kind;
-	struct routes *routes;	   /* GRANT: owned by the letter */
+	struct routes *routes;	   /* GRANT: counted */
 	struct sts_policy *policy; /* ... counted; NULL: none */
 	struct slice domain, list; /* of the same memory; list may be empty */
 };
@@ -72,6 +73,12 @@ static void letter_open(struct letter *letter);
 static void on_letter(struct message_to_ring *message)
 {
 	letter_open(MAP_OWNER(message, struct letter, message));
+}
+
+/* Counts are not for two threads: another worker gets a copy. */
+static struct routes *routes_for(struct routes *routes, bool own)
+{
+	return own ? routes_keep(routes) : routes_make(routes);
 }
 
 static void letter_send(struct worker *from, unsigned to, enum letter_kind kind, struct slice domain, struct slice list,
@@ -85,7 +92,7 @@ static void letter_send(struct worker *from, unsigned to, enum letter_kind kind,
 				  .to = from->engine->workers[to],
 				  .from = from,
 				  .kind = kind,
-				  .routes = known ? routes_make(known->routes) : NULL,
+				  .routes = known ? routes_for(known->routes, from->number == to) : NULL,
 				  .policy = known ? sts_policy_keep(known->policy) : NULL,
 				  .domain = {bytes, domain.len},
 				  .list = {bytes + domain.len, list.len}};

@@ -9,7 +9,6 @@
 
 #include "base/check.h"
 
-#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,21 +18,9 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/allocated.h"
+
 enum { SITES = 10, FEW = 10, MANY = 100000, RECORDS = 32768, START_MS = 1000000 };
-
-/* Where the allocator is jemalloc it says what is allocated; the other is asked otherwise. */
-int mallctl(const char *name, void *old, size_t *old_len, void *new, size_t new_len) __attribute__((weak));
-
-static size_t allocated(void)
-{
-	uint64_t epoch = 1;
-	size_t bytes, len = sizeof(bytes);
-
-	if (!mallctl)
-		return mallinfo2().uordblks;
-	mallctl("epoch", NULL, NULL, &epoch, sizeof(epoch));
-	return mallctl("stats.allocated", &bytes, &len, NULL, 0) ? 0 : bytes;
-}
 
 struct depot {
 	struct scheduler *scheduler;

@@ -13,15 +13,17 @@
 
 #include <cmocka.h>
 
+#include "allocated.h"
 #include "config_reading.h"
 
-enum { WORKERS = 2, ADDRESSES = 2 };
+enum { WORKERS = 2, ADDRESSES = 2, MANY = 2000 };
 
 struct world {
 	struct engine engine;
 	struct worker workers[WORKERS];
 	char domain[32], list[40];
 	struct config *configs[ADDRESSES]; /* the domain's route leads to a site of worker i */
+	struct config *large;		   /* one with many domains; NULL: none */
 };
 
 static struct slice domain_of(const struct world *world)
@@ -81,6 +83,7 @@ static int teardown(void **state)
 	}
 	for (unsigned i = 0; i < ADDRESSES; i++)
 		config_free(world->configs[i]);
+	config_free(world->large);
 	axes_free(&world->engine.axes);
 	free(world);
 	return 0;
@@ -255,6 +258,42 @@ static void mail_that_comes_with_the_question_is_granted(void **state)
 	assert_true(has_list(world, 1));
 }
 
+/* Each its own site, and of half of them home and owner are two workers. All that is kept: at home, by the owner, by
+ * its scheduler. */
+static void a_known_domain_takes_little_memory(void **state)
+{
+	struct world *world = *state;
+	struct outbuf text = {0};
+	char list[40];
+
+	if (allocated() == 0)
+		skip();
+	for (unsigned i = 0; i < MANY; i++)
+		outbuf_printf(&text, "domain \"d%u.test\" { route = { \"127.1.%u.%u:25\" } }\n", i, i / 250, i % 250);
+	outbuf_byte(&text, '\0');
+	struct config *config = accepted(text.ptr);
+
+	for (unsigned i = 0; i < WORKERS; i++)
+		world->workers[i].config = config;
+	size_t before = allocated();
+
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(list, sizeof(list), "b:d%u.test:acme:nov", i);
+		for (unsigned worker = 0; worker < WORKERS; worker++)
+			home_changed(&world->workers[worker], slice_of(list));
+		turn(world);
+	}
+	size_t bytes = (allocated() - before) / MANY, nsites = 0;
+
+	for (unsigned worker = 0; worker < WORKERS; worker++)
+		nsites += scheduler_sites(world->workers[worker].scheduler)->count;
+	assert_int_equal(nsites, MANY);
+	printf("figure: engine-bytes-a-domain %zu with one domain a site (< 1150)\n", bytes);
+	assert_true(bytes < 1150);
+	world->large = config;
+	outbuf_free(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +303,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(it_is_granted_anew_when_nothing_of_it_is_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_is_forgotten_when_its_owner_has_none_of_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(mail_that_comes_with_the_question_is_granted, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_known_domain_takes_little_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_configuration_is_asked_before_the_next_grant, setup, teardown),
 	};
 
