@@ -61,6 +61,7 @@ static void peer_end(struct peer *peer)
 	peer->gone = true;
 	sink.open--;
 	sink.stalled -= peer->stalled;
+	senders_leave(&sink.senders, &peer->receiver.carried);
 	timer_stop(&wheel, &peer->timer);
 	secure_end(peer->secure);
 	close(peer->fd);
@@ -111,6 +112,7 @@ static void peer_flush(struct peer *peer)
 		return;
 	outbuf_reset(&peer->out);
 	peer->sent = 0;
+	senders_answered(&sink.senders, &peer->receiver.carried, peer->receiver.has_mail);
 	peer_watch(peer, false);
 	if (peer->receiver.end == RECEIVER_CLOSE)
 		peer_end(peer);

@@ -177,7 +177,6 @@ static void on_starttls(struct receiver *receiver, bool more, struct outbuf *out
 
 static void on_mail(struct receiver *receiver, struct slice line, struct outbuf *out)
 {
-	(void)line;
 	if (receiver->has_mail || !receiver->greeted) {
 		receiver->sink->breaches++;
 		say(out, "503 5.5.1 not now");
@@ -191,6 +190,7 @@ static void on_mail(struct receiver *receiver, struct slice line, struct outbuf 
 		return;
 	}
 	receiver->has_mail = true;
+	senders_begin(&receiver->sink->senders, &receiver->carried, path_of(line));
 	say(out, "250 2.1.0 ok");
 }
 

@@ -6,6 +6,7 @@
 
 #include "bench/sink/quota.h"
 #include "bench/sink/rules.h"
+#include "bench/sink/senders.h"
 
 #include "base/map.h"
 #include "base/outbuf.h"
@@ -20,6 +21,7 @@ struct remembered {
 struct sink {
 	struct rules rules;
 	struct quotas quotas;
+	struct senders senders;
 	const char *ehlo; /* the extension lines, "250-PIPELINING\r\n...": as they are sent */
 	const char *name;
 	bool pipelining, chunking, helo_only, starttls, remember, hash;
@@ -39,8 +41,9 @@ enum receiver_end { RECEIVER_OPEN, RECEIVER_CLOSE, RECEIVER_MUTE };
 enum receiver_protection { RECEIVER_CLEAR, RECEIVER_STARTING, RECEIVER_SECURE };
 
 struct receiver {
-	struct sink *sink;   /* parent */
-	struct quota *quota; /* of its client here; NULL: none */
+	struct sink *sink;	/* parent */
+	struct quota *quota;	/* of its client here; NULL: none */
+	struct carried carried; /* for whom it works now */
 	uint8_t mode;
 	bool greeted, has_mail, last_chunk;
 	unsigned nrecipients, nheard;

@@ -35,6 +35,8 @@ void sink_write_counts(const struct sink *sink)
 	outbuf_json_number(&out, "turned_away", sink->turned_away);
 	outbuf_json_number(&out, "handshakes", secure_counts.handshakes);
 	outbuf_json_number(&out, "resumed", secure_counts.resumed);
+	outbuf_json_raw(&out, "senders", SLICE(""));
+	senders_write(&sink->senders, &out);
 	outbuf_add(&out, SLICE("}\n"));
 	fwrite(out.ptr, 1, out.len, stdout);
 	fflush(stdout);
