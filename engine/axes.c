@@ -12,8 +12,9 @@
 #include <string.h>
 
 struct axis_tenant {
-	struct map_node node; /* by name, which is of the same memory */
-	struct budget budget;
+	struct map_node node;	/* by name, which is of the same memory */
+	struct budget budget;	/* recipients and connections */
+	struct budget connects; /* connections opened */
 };
 
 static unsigned amount(int limit)
@@ -25,6 +26,11 @@ static void set_limits(struct budget *budget, const struct limits *limits)
 {
 	budget_limit(budget, limits->rate.count, limits->rate.period_ms, limits->rate.burst,
 		     amount(limits->connections));
+}
+
+static void set_opening(struct budget *connects, const struct rate *rate)
+{
+	budget_limit(connects, rate->count, rate->period_ms, rate->burst, 0);
 }
 
 /* The slot of that name; an unused one, else one that this configuration does not use. */
@@ -60,8 +66,7 @@ static void place(struct axes *axes, struct config *config, struct slice name, s
 	config->slots[slot] = (struct config_slot){true, source};
 	config->nslots = slot >= config->nslots ? slot + 1 : config->nslots;
 	set_limits(&axes->sources[slot].budget, limits);
-	budget_limit(&axes->sources[slot].connects, limits->connection_rate.count, limits->connection_rate.period_ms,
-		     limits->connection_rate.burst, 0);
+	set_opening(&axes->sources[slot].connects, &limits->connection_rate);
 }
 
 static struct axis_tenant *tenant_of(struct axes *axes, struct slice name)
@@ -78,15 +83,21 @@ static struct axis_tenant *tenant_of(struct axes *axes, struct slice name)
 	return tenant;
 }
 
+static void limit_tenant(struct axis_tenant *tenant, const struct limits *limits)
+{
+	set_limits(&tenant->budget, limits);
+	set_opening(&tenant->connects, &limits->connection_rate);
+}
+
 static void follow_tenants(struct axes *axes, const struct config *config)
 {
 	const struct limits none = limits_unset();
 
 	pthread_mutex_lock(&axes->lock);
 	MAP_EACH (node, &axes->tenants)
-		set_limits(&MAP_OWNER(node, struct axis_tenant, node)->budget, &none);
+		limit_tenant(MAP_OWNER(node, struct axis_tenant, node), &none);
 	for (unsigned i = 0; i < config->ntenants; i++)
-		set_limits(&tenant_of(axes, config->tenants[i].name)->budget, &config->tenants[i].limits);
+		limit_tenant(tenant_of(axes, config->tenants[i].name), &config->tenants[i].limits);
 	pthread_mutex_unlock(&axes->lock);
 }
 
@@ -149,9 +160,12 @@ bool axes_tenant_terms(struct axes *axes, const struct config *config, struct sl
 	if (!configured)
 		return false;
 	pthread_mutex_lock(&axes->lock);
+	struct axis_tenant *counted = tenant_of(axes, tenant);
+
 	*terms = (struct tenant_terms){
 		.weight = configured->weight,
-		.budget = &tenant_of(axes, tenant)->budget,
+		.budget = &counted->budget,
+		.connects = &counted->connects,
 		.sources = configured->npools ? axes_pool(config, configured->pools[0]) : 0,
 	};
 	pthread_mutex_unlock(&axes->lock);

@@ -273,7 +273,7 @@ static bool is_busy(const struct site *site, uint64_t now_ms)
 {
 	for (unsigned i = 0; i < site->nlanes; i++) {
 		const struct lane *lane = site->lanes[i];
-		bool has_mail = lane->nready || lane->preparing || lane->asked;
+		bool has_mail = lane->nready || lane->aside || lane->preparing || lane->asked;
 
 		if (lane->inflight || (has_mail && lane->open + lane->opening > 0 && !lane_is_resting(lane, now_ms)))
 			return true;

@@ -21,8 +21,10 @@
 #define DAYS(n)			    ((n)*86400000ull)
 
 const struct config_key config_keys[] = {
-	{"connections", COUNTED, IN(TENANT), KIND_AMOUNT, LIMIT(connections), "Connections open at a time.", "10",
-	 BOUNDS(1, 100000)},
+	{"connections", COUNTED, 0, KIND_AMOUNT, LIMIT(connections),
+	 "Connections open at a time. A tenant's are those that carry its mail at the time, whoever they were opened "
+	 "for, and those being opened for it.",
+	 "10", BOUNDS(1, 100000)},
 	{"messages-per-connection", LANE, 0, KIND_AMOUNT, LIMIT(messages_per_connection),
 	 "Messages sent on a connection before it is closed.", "100", BOUNDS(1, 1000000)},
 	{"recipients-per-message", LANE, 0, KIND_INT, LIMIT(recipients_per_message),
@@ -36,7 +38,8 @@ const struct config_key config_keys[] = {
 	{"burst", COUNTED, 0, KIND_INT, LIMIT(burst),
 	 "Recipients that may go at once before the rate holds them back; one second's worth if not set.", NULL,
 	 BOUNDS(1, 1000000)},
-	{"connection-rate", COUNTED, IN(TENANT), KIND_RATE, LIMIT(connection_rate), "Connections opened in a time.",
+	{"connection-rate", COUNTED, 0, KIND_RATE, LIMIT(connection_rate),
+	 "Connections opened in a time. A tenant's are those opened because its mail was next to need one.",
 	 "unlimited", UNBOUND},
 	{"total-rate", PARTY, 0, KIND_RATE, LIMIT(total_rate), "Recipients attempted in a time over all sources.",
 	 "unlimited", UNBOUND},

@@ -60,6 +60,7 @@ struct conn_failure *conn_failure(struct conn *conn)
 static void conn_free(struct conn *conn)
 {
 	CHECK(conn->ntransactions == 0);
+	carrier_end(conn);
 	list_remove(&conn->idle_link);
 	list_remove(&conn->all);
 	if (conn->host)
@@ -290,12 +291,13 @@ static void conn_try(struct conn *conn)
 	ring_timer(worker->ring, &conn->timer, worker_now_ms(worker) + (uint64_t)target->connect_s * 1000);
 }
 
-void conn_open(struct worker *worker, struct lane *lane, struct exchanger *exchanger)
+void conn_open(struct worker *worker, struct lane *lane, struct exchanger *exchanger, const struct carrier *carrier)
 {
 	const struct target *target = target_of(lane->site);
 	struct conn *conn = pool_take(&worker->conns);
 
 	CHECK(conn != NULL); /* the scheduler has as many slots as this pool */
+	carrier_begin(&conn->carrier, carrier);
 	conn->worker = worker;
 	conn->lane = lane;
 	conn->exchanger = exchanger;
@@ -357,6 +359,7 @@ static void conn_exchange(struct conn *conn)
 			moved = true;
 		}
 	} while (moved);
+	carrier_opened(conn);
 }
 
 static void conn_remember(struct conn *conn)

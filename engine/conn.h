@@ -6,6 +6,7 @@
  * some, stays idle a little, longer if the lane will have something to send soon, and says QUIT. */
 #pragma once
 
+#include "carrier.h"
 #include "channel.h"
 #include "delivery.h"
 #include "event.h"
@@ -51,6 +52,7 @@ struct conn {
 	bool opened;		/* the lane counts it as open */
 	bool idle;		/* ... and idle */
 	unsigned ntransactions; /* with the session now */
+	struct carrier carrier; /* whose they are */
 	unsigned given;		/* in all */
 	unsigned accepted;	/* recipients */
 	bool refused;		/* the lane has heard why it was not wanted */
@@ -59,9 +61,9 @@ struct conn {
 	struct conn_failure *failure; /* owned: why the last route did not work; NULL: none has failed */
 };
 
-/* Opens one for a lane, to this exchanger or, if that will not have us, to another; reports to the scheduler what comes
- * of it. */
-void conn_open(struct worker *worker, struct lane *lane, struct exchanger *exchanger);
+/* Opens one for a lane and for whom the carrier says, to this exchanger or, if that will not have us, to another;
+ * reports to the scheduler what comes of it. */
+void conn_open(struct worker *worker, struct lane *lane, struct exchanger *exchanger, const struct carrier *carrier);
 /* An idle one is offered mail. */
 void conn_feed(struct conn *conn);
 /* QUIT when what it has is over; at once. */

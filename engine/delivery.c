@@ -52,7 +52,7 @@ static void delivery_act(struct worker *worker, const struct next *next)
 	switch (next->kind) {
 	case NEXT_ASK: home_renew(worker, domain_name(next->domain)); break;
 	case NEXT_LEASE: delivery_lease(worker, next); break;
-	case NEXT_CONNECT: conn_open(worker, next->lane, next->exchanger); break;
+	case NEXT_CONNECT: carrier_open(worker, next->lane, next->exchanger); break;
 	case NEXT_SEND: delivery_send(next); break;
 	case NEXT_RETURN: delivery_return_lane(worker, next->lane); break;
 	}
@@ -128,6 +128,7 @@ static void on_leased(void *who, const struct leased *leased)
 	}
 	delivery->lane = list->lease.lane;
 	delivery->domain = list->domain;
+	delivery->tenant = tenant_keep(list->tenant);
 	delivery->mailing = mailing_hold(worker, delivery->record.tenant, delivery->record.job);
 	delivery->lane->preparing++;
 	scheduler_hold(worker->scheduler, delivery->domain);
@@ -283,7 +284,8 @@ struct tx *delivery_next(struct conn *conn)
 	struct worker *worker = conn->worker;
 	struct transaction *transaction;
 
-	if (conn->lane->nready == 0 || worker->draining || worker->redis_away || !worker_may_send(worker))
+	if ((conn->lane->nready == 0 && conn->lane->aside == 0) || worker->draining || worker->redis_away ||
+	    !worker_may_send(worker))
 		return NULL;
 	transaction = transaction_compose(conn);
 	if (!transaction)
@@ -312,6 +314,7 @@ void delivery_over(struct conn *conn, struct tx *tx)
 
 	CHECK(conn->lane->inflight >= tx->nrecipients);
 	conn->lane->inflight -= tx->nrecipients;
+	carrier_over(conn, transaction);
 	stat_take(worker->stats, STAT_INFLIGHT, tx->nrecipients);
 	reaction_report(conn, tx, attempt.sender);
 	for (unsigned i = tx->nrecipients; i-- > 0;) { /* backwards, so that those that wait again keep their order */
@@ -321,6 +324,7 @@ void delivery_over(struct conn *conn, struct tx *tx)
 			delivery_wait_again(transaction->deliveries[i], conn->exchanger);
 			continue;
 		}
+		carrier_forget(transaction->deliveries[i]);
 		if (!breaker_takes(transaction->deliveries[i], outcome, &attempt))
 			outcome_settle(transaction->deliveries[i], outcome, &attempt);
 	}
@@ -365,6 +369,7 @@ void delivery_free(struct delivery *delivery)
 	struct slice released = {name, domain_name(domain).len < sizeof(name) ? domain_name(domain).len : 0};
 
 	memcpy(name, domain_name(domain).ptr, released.len);
+	carrier_forget(delivery);
 	mailing_release(delivery->mailing);
 	free(delivery->bytes);
 	pool_give(&worker->deliveries, delivery);
@@ -400,9 +405,9 @@ void delivery_return(struct delivery *delivery)
 void delivery_return_lane(struct worker *worker, struct lane *lane)
 {
 	struct list *link;
-	bool any = lane->nready > 0;
+	bool any = lane->nready > 0 || lane->aside > 0;
 
-	while ((link = lane_pop(lane)))
+	while ((link = lane_pop(lane)) || (link = lane_pop_aside(lane)))
 		delivery_return(delivery_of(link));
 	if (any) /* else nothing has changed, and a drain, which comes here every turn, would never wait */
 		scheduler_look(worker->scheduler, lane);

@@ -16,6 +16,7 @@ struct delivery {
 	struct worker *worker;	 /* parent */
 	struct lane *lane;	 /* it was leased for */
 	struct domain *domain;	 /* counted as outstanding */
+	struct tenant *tenant;	 /* counted; NULL: it was tried, and is nobody's concern any more */
 	struct mailing *mailing; /* counted */
 	uint64_t lease;		 /* its place in Redis */
 	uint32_t position;

@@ -57,7 +57,7 @@ static void write_lane(struct outbuf *out, const struct lane *lane, const struct
 	outbuf_json_number(out, "connections", lane->open + lane->opening);
 	outbuf_json_number(out, "connections_max", lane->limits->connections);
 	outbuf_json_number(out, "inflight", lane->inflight);
-	outbuf_json_number(out, "ready", lane->nready + lane->preparing);
+	outbuf_json_number(out, "ready", lane->nready + lane->aside + lane->preparing);
 	outbuf_json_number(out, "rate", now_ms - lane->second_ms < 2000 ? lane->sent_last_second : 0);
 	outbuf_json_number(out, "delivered", lane->delivered);
 	write_exchangers(out, lane, worker);

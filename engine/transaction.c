@@ -16,17 +16,11 @@
 
 enum { BAD_MAX = 64 /* messages in a row that cannot be composed, before others get a turn */ };
 
-static struct delivery *next_delivery(struct lane *lane, bool urgent)
+/* It is off its lane. From here on a crash may have to do with it: composing counts as begun. */
+static void take_off(struct delivery *delivery)
 {
-	struct list *link = lane_first_of(lane, urgent);
-
-	CHECK(link != NULL);
-	lane_remove(lane, link, urgent);
-	struct delivery *delivery = delivery_of(link);
-
-	/* From here on a crash may have to do with it: composing counts as begun. */
+	lane_remove(delivery->lane, &delivery->link, delivery->urgent);
 	delivery->mark = underway_begin(delivery->worker->underway, delivery->lease, delivery->position);
-	return delivery;
 }
 
 static struct merge merge_of(const struct delivery *delivery, char *index_text)
@@ -137,6 +131,16 @@ static bool is_companion(const struct delivery *first, const struct delivery *ot
 	       !pack_get(other->record.extras, SLICE("f")).len && !pack_get(other->record.extras, SLICE("h")).len;
 }
 
+/* The next of the lane, if it may. */
+static struct delivery *companion(struct conn *conn, const struct delivery *first)
+{
+	struct list *link;
+
+	carrier_fetch(conn);
+	link = lane_first_of(conn->lane, first->urgent);
+	return link && is_companion(first, delivery_of(link)) ? delivery_of(link) : NULL;
+}
+
 static unsigned recipients_max(const struct conn *conn, const struct delivery *first)
 {
 	unsigned most = conn->lane->limits->recipients_per_message, server = session_recipients_max(&conn->session);
@@ -148,12 +152,14 @@ static unsigned recipients_max(const struct conn *conn, const struct delivery *f
 }
 
 /* The recipients of the transaction: the first, and its companions from the front of the lane. */
-static void transaction_fill(struct transaction *transaction, struct conn *conn, struct delivery *first)
+static void transaction_fill(struct transaction *transaction, struct conn *conn, struct delivery *first,
+			     struct ticket *ticket)
 {
 	struct lane *lane = conn->lane;
 	unsigned most = recipients_max(conn, first), n = 1;
-	unsigned queued = first->urgent ? lane->nurgent : lane->nready - lane->nurgent;
+	unsigned queued = (first->urgent ? lane->nurgent : lane->nready - lane->nurgent) + lane->aside;
 	uint64_t now_ms = worker_now_ms(conn->worker);
+	struct delivery *other;
 
 	if (most > queued + 1)
 		most = queued + 1;
@@ -162,9 +168,11 @@ static void transaction_fill(struct transaction *transaction, struct conn *conn,
 	transaction->deliveries = arena_alloc(&transaction->arena, most * sizeof(struct delivery *));
 	memset(recipients, 0, most * sizeof(*recipients));
 	transaction->deliveries[0] = first;
-	while (n < most && is_companion(first, delivery_of(lane_first_of(lane, first->urgent))) &&
-	       lane_take(lane, conn->exchanger, 1, now_ms))
-		transaction->deliveries[n++] = next_delivery(lane, first->urgent);
+	carrier_give(conn, transaction, ticket);
+	while (n < most && (other = companion(conn, first)) && lane_take(lane, conn->exchanger, 1, now_ms)) {
+		take_off(other);
+		transaction->deliveries[n++] = other;
+	}
 	for (unsigned i = 0; i < n; i++)
 		recipients[i].address = transaction->deliveries[i]->record.address;
 	transaction->tx.require_tls = requirement_is_said(conn, first);
@@ -174,45 +182,78 @@ static void transaction_fill(struct transaction *transaction, struct conn *conn,
 	transaction->nth = ++conn->given;
 }
 
-struct transaction *transaction_compose(struct conn *conn)
+/* The first that may go on this connection. Mail of tenants that may have no other connection is set aside. */
+static struct delivery *choose(struct conn *conn, struct ticket *ticket)
 {
-	struct worker *worker = conn->worker;
 	struct lane *lane = conn->lane;
-	struct transaction *transaction;
-	struct mail_error error;
 	bool urgent;
 
-	for (unsigned bad = 0; bad < BAD_MAX && lane_offers(lane, conn->idle, conn->ntransactions > 0, &urgent);
-	     bad++) {
+	carrier_fetch(conn);
+	while (lane_offers(lane, conn->idle, conn->ntransactions > 0, &urgent)) {
 		struct delivery *next = delivery_of(lane_first_of(lane, urgent));
 
-		if (!protection_takes(conn, next) || requirement_goes_elsewhere(conn, next)) {
-			session_quit(&conn->session, worker_now_ms(worker));
-			return NULL;
-		}
-		transaction = pool_take(&worker->transactions);
+		if (carrier_takes(conn, next->tenant, ticket))
+			return next;
+		tenant_set_aside(next->tenant, lane, &next->link, urgent, worker_now_ms(conn->worker));
+	}
+	return NULL;
+}
+
+/* NULL: it does not go on this connection, or not now. */
+static struct transaction *begin(struct conn *conn, struct delivery *first)
+{
+	struct worker *worker = conn->worker;
+	struct transaction *transaction;
+
+	if (!protection_takes(conn, first) || requirement_goes_elsewhere(conn, first)) {
+		session_quit(&conn->session, worker_now_ms(worker));
+		return NULL;
+	}
+	transaction = pool_take(&worker->transactions);
+	if (transaction && lane_take(conn->lane, conn->exchanger, 1, worker_now_ms(worker)) == 0) {
+		pool_give(&worker->transactions, transaction);
+		scheduler_look(worker->scheduler, conn->lane);
+		return NULL;
+	}
+	return transaction;
+}
+
+/* False: the transaction is gone, and the delivery settled. */
+static bool compose(struct transaction *transaction, struct conn *conn, struct delivery *first, struct ticket *ticket)
+{
+	uint64_t now_ms = worker_now_ms(conn->worker);
+	bool suffices = protection_suffices(conn, first);
+	struct mail_error error;
+
+	if (suffices && transaction_write(transaction, first, session_form(&conn->session), &error)) {
+		transaction_fill(transaction, conn, first, ticket);
+		return true;
+	}
+	transaction_free(conn->worker, transaction);
+	tenant_takes_back(first->tenant, ticket, now_ms);
+	if (suffices)
+		settle_unwritable(first, &error);
+	else
+		settle_unprotected(first, conn);
+	lane_give(conn->lane, conn->exchanger, 1, now_ms);
+	return false;
+}
+
+struct transaction *transaction_compose(struct conn *conn)
+{
+	struct ticket ticket;
+
+	for (unsigned bad = 0; bad < BAD_MAX; bad++) {
+		struct delivery *first = choose(conn, &ticket);
+		struct transaction *transaction = first ? begin(conn, first) : NULL;
+
+		if (first && !transaction)
+			tenant_takes_back(first->tenant, &ticket, worker_now_ms(conn->worker));
 		if (!transaction)
 			return NULL;
-		if (lane_take(lane, conn->exchanger, 1, worker_now_ms(worker)) == 0) {
-			pool_give(&worker->transactions, transaction);
-			scheduler_look(worker->scheduler, lane);
-			return NULL;
-		}
-		struct delivery *first = next_delivery(lane, urgent);
-
-		if (!protection_suffices(conn, first)) {
-			transaction_free(worker, transaction);
-			settle_unprotected(first, conn);
-			lane_give(lane, conn->exchanger, 1, worker_now_ms(worker));
-			continue;
-		}
-		if (transaction_write(transaction, first, session_form(&conn->session), &error)) {
-			transaction_fill(transaction, conn, first);
+		take_off(first);
+		if (compose(transaction, conn, first, &ticket))
 			return transaction;
-		}
-		transaction_free(worker, transaction);
-		settle_unwritable(first, &error);
-		lane_give(lane, conn->exchanger, 1, worker_now_ms(worker));
 	}
 	return NULL;
 }

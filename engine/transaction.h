@@ -5,12 +5,15 @@
 #include "event.h"
 
 #include "mail/message.h"
+#include "scheduler/tenant.h"
 
 struct transaction {
 	struct tx tx;
 	struct arena arena;	      /* owns the body's iovec, the sender, the arrays below */
 	struct delivery **deliveries; /* one a recipient, in order */
 	struct slice message_id;      /* of the arena */
+	struct list of_conn;	      /* on its connection's, while it is under way there */
+	struct ticket ticket;	      /* its tenant's, if this is the one that has it (carrier.h) */
 	uint64_t begun_ms;	      /* monotonic */
 	unsigned nth;		      /* on its connection */
 };

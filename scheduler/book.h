@@ -29,11 +29,15 @@ struct domain *book_domain(struct scheduler *scheduler, struct slice name);
 struct ready *book_list(struct scheduler *scheduler, struct slice name);
 struct site *book_site(struct scheduler *scheduler, const struct site_spec *spec);
 struct tenant *book_tenant(struct scheduler *scheduler, struct slice name);
+void tenant_init(struct tenant *tenant, struct scheduler *scheduler);
+/* Nothing of it is here any more. */
+void tenant_clear(struct tenant *tenant);
 /* Asks for its terms. */
 void book_tenant_terms(struct scheduler *scheduler, struct tenant *tenant);
 /* Freed if nothing holds it any more. */
 void book_forget_domain(struct scheduler *scheduler, struct domain *domain);
 void book_forget_list(struct scheduler *scheduler, struct ready *list);
+void book_forget_tenant(struct scheduler *scheduler, struct tenant *tenant);
 /* These limits hold from now on; there may be more lanes than before, never fewer. */
 void book_limits(struct scheduler *scheduler, struct site *site, const struct site_spec *spec);
 /* Where its mail goes now. */

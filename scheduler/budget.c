@@ -17,6 +17,7 @@ void budget_init(struct budget *budget, uint64_t count, uint64_t period_ms, uint
 {
 	atomic_init(&budget->full_ns, 0);
 	atomic_init(&budget->connections, 0);
+	atomic_init(&budget->wanted, 0);
 	budget_limit(budget, count, period_ms, burst, connections);
 }
 
@@ -122,4 +123,21 @@ unsigned budget_connections_left(const struct budget *budget)
 	if (most == 0)
 		return UINT_MAX;
 	return have < most ? most - have : 0;
+}
+
+unsigned budget_connections_most(const struct budget *budget)
+{
+	return atomic_load_explicit(&budget->connections_max, memory_order_relaxed);
+}
+
+void budget_want(struct budget *budget, int change)
+{
+	unsigned before = atomic_fetch_add_explicit(&budget->wanted, (unsigned)change, memory_order_relaxed);
+
+	CHECK(change > 0 || before > 0);
+}
+
+unsigned budget_wanted(const struct budget *budget)
+{
+	return atomic_load_explicit(&budget->wanted, memory_order_relaxed);
 }

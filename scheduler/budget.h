@@ -30,6 +30,7 @@ struct budget {
 	_Atomic uint64_t ahead_ns;	  /* how far full_ns may run ahead: the burst */
 	_Atomic unsigned connections;	  /* open or being opened */
 	_Atomic unsigned connections_max; /* 0: no limit */
+	_Atomic unsigned wanted;	  /* who waits for one of them, where that is told */
 };
 
 /* count 0: no rate; burst 0: one second's worth, at least 1; connections 0: as many as one likes. */
@@ -51,3 +52,8 @@ bool budget_connect(struct budget *budget);
 void budget_disconnect(struct budget *budget);
 /* UINT_MAX: as many as one likes. */
 unsigned budget_connections_left(const struct budget *budget);
+/* 0: as many as one likes. */
+unsigned budget_connections_most(const struct budget *budget);
+/* One more waits for a connection (1), or one less (-1); how many do. */
+void budget_want(struct budget *budget, int change);
+unsigned budget_wanted(const struct budget *budget);

@@ -106,10 +106,8 @@ void book_forget_list(struct scheduler *scheduler, struct ready *list)
 		fair_leave(ready_fair(list), list);
 	list_remove(&list->of_domain);
 	map_remove(&scheduler->lists, &list->node);
-	if (--list->tenant->nlists == 0) {
-		map_remove(&scheduler->tenants, &list->tenant->node);
-		free(list->tenant);
-	}
+	list->tenant->nlists--;
+	book_forget_tenant(scheduler, list->tenant);
 	free(list);
 	book_forget_domain(scheduler, domain);
 }
@@ -170,9 +168,19 @@ struct tenant *book_tenant(struct scheduler *scheduler, struct slice name)
 
 	CHECK(tenant != NULL);
 	memcpy(tenant + 1, name.len ? name.ptr : "", name.len);
+	tenant_init(tenant, scheduler);
 	map_add(&scheduler->tenants, &tenant->node, (struct slice){(char *)(tenant + 1), name.len});
 	book_tenant_terms(scheduler, tenant);
 	return tenant;
+}
+
+void book_forget_tenant(struct scheduler *scheduler, struct tenant *tenant)
+{
+	if (tenant->nlists || tenant->kept || tenant->asked)
+		return;
+	tenant_clear(tenant);
+	map_remove(&scheduler->tenants, &tenant->node);
+	free(tenant);
 }
 
 void book_tenant_terms(struct scheduler *scheduler, struct tenant *tenant)

@@ -229,14 +229,17 @@ void fair_leave(struct fair *fair, struct ready *list)
 
 struct choice {
 	unsigned lane;
+	bool bulk;
 	uint64_t now_ms, wake_ms;
 };
 
-/* False, and when to look again, if the tenant's budget is used up. */
+/* False, and when to look again, if the tenant's budget is used up, or enough of its mail is here. */
 static bool may_spend(const struct tenant *tenant, struct choice *choice)
 {
 	uint64_t free_ms = tenant->terms.budget ? budget_next_ms(tenant->terms.budget, choice->now_ms) : 0;
 
+	if (!free_ms && choice->bulk && tenant_room(tenant, 1) == 0)
+		free_ms = choice->now_ms + tenant_patience_ms(tenant);
 	if (free_ms && (choice->wake_ms == 0 || free_ms < choice->wake_ms))
 		choice->wake_ms = free_ms;
 	return free_ms == 0;
@@ -289,9 +292,9 @@ static struct ready *share_choose(const struct share *share, struct choice *choi
 	return found;
 }
 
-struct ready *fair_choose(const struct fair *fair, unsigned lane, uint64_t now_ms, uint64_t *wake_ms)
+struct ready *fair_choose(const struct fair *fair, unsigned lane, bool bulk, uint64_t now_ms, uint64_t *wake_ms)
 {
-	struct choice choice = {lane, now_ms, *wake_ms};
+	struct choice choice = {lane, bulk, now_ms, *wake_ms};
 	struct ready *found = NULL, *only = only_of(fair);
 
 	CHECK(lane < 64);

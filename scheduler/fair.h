@@ -6,7 +6,7 @@
  * saves up a claim while he has nothing to send.
  *
  *     fair_join(&site->bulk, list);                      it has mail
- *     list = fair_choose(&site->bulk, lane, now, &wake); whose turn it is; NULL: nobody's before wake
+ *     list = fair_choose(&site->bulk, lane, true, now, &wake);   whose turn it is; NULL: nobody's before wake
  *     fair_rest(&site->bulk, list);                      a lease is under way, or it is held: it has no turn
  *     fair_charge(list, 32);                             so many were asked for
  *     fair_refund(list, 20);                             and so many of them were not there
@@ -18,27 +18,10 @@
  * campaign that this lane may not send. */
 #pragma once
 
-#include "scheduler/budget.h"
-
-#include "base/list.h"
-#include "base/map.h"
+#include "scheduler/tenant.h"
 
 struct ready;
 struct share;
-
-/* What the configuration says of a tenant. */
-struct tenant_terms {
-	unsigned weight;       /* 0 counts as 1 */
-	struct budget *budget; /* borrowed, for the life of the process; NULL: none */
-	uint64_t sources;      /* bit i: lane i may send its mail; 0: as its domains say */
-};
-
-/* A tenant with mail at any site of this scheduler. */
-struct tenant {
-	struct map_node node; /* by name, which is of the same memory */
-	struct tenant_terms terms;
-	unsigned nlists; /* ready lists of it; forgotten with the last */
-};
 
 /* All zero when empty. */
 struct fair {
@@ -52,9 +35,10 @@ void fair_rest(struct fair *fair, struct ready *list);
 /* It is no member any more. */
 void fair_leave(struct fair *fair, struct ready *list);
 
-/* The list whose turn it is among those that lane may send; nothing is changed by asking. NULL if there is none now;
- * *wake_ms is then moved forward to when a tenant's budget allows the next, if that is what is waited for. */
-struct ready *fair_choose(const struct fair *fair, unsigned lane, uint64_t now_ms, uint64_t *wake_ms);
+/* The list whose turn it is among those that lane may send; nothing is changed by asking. With `bulk` there must be
+ * room for its tenant's mail, too. NULL if there is none now; *wake_ms is then moved forward to when a tenant's limits
+ * may allow the next, if that is what is waited for. */
+struct ready *fair_choose(const struct fair *fair, unsigned lane, bool bulk, uint64_t now_ms, uint64_t *wake_ms);
 /* A list that is no member has nothing to share, and nothing to be given back. */
 void fair_charge(struct ready *list, unsigned recipients);
 void fair_refund(struct ready *list, unsigned recipients);

@@ -66,6 +66,7 @@ void lane_init(struct lane *lane, struct site *site, unsigned source, const stru
 
 void lane_clear(struct lane *lane)
 {
+	lane_clear_aside(lane);
 	LIST_EACH (link, &lane->exchangers)
 		exchanger_free(exchanger_of(link));
 	free(lane->why);

@@ -17,9 +17,11 @@
 #include "scheduler/exchanger.h"
 #include "scheduler/lane_limits.h"
 #include "scheduler/sender_rest.h"
+#include "scheduler/tenant.h"
 
 #include "base/list.h"
 
+struct anteroom;
 struct site;
 
 /* What counts a lane's mail beside itself: its source over all sites (the first two), its site over all sources, and
@@ -36,6 +38,7 @@ enum { LANE_BUDGETS_MAX = LANE_SOURCE_BUDGETS_MAX + 3 };
 	X(LANE_WAITS_SOURCE, "source", "a limit of its source over all sites is used up")                \
 	X(LANE_WAITS_TOTAL, "total", "a limit over all sources is used up")                              \
 	X(LANE_WAITS_SITE, "site", "a limit of its site is used up at other hosts of it")                \
+	X(LANE_WAITS_TENANT, "tenant", "mail of a tenant waits for a limit of that tenant")              \
 	X(LANE_WAITS_WARM_UP, "warm-up", "its source is young: today's mail for this site is sent")      \
 	X(LANE_WAITS_WEIGHT, "weight", "other sources of its pool are to have their part first")         \
 	X(LANE_WAITS_FAMILY, "family", "its source has no address of the receiver's kind, IPv4 or IPv6") \
@@ -67,19 +70,21 @@ struct lane {
 	struct lane_paces *paces;	      /* owned; NULL: there never was a rate */
 	unsigned connected[LANE_BUDGETS_MAX]; /* connections counted in each budget */
 
-	struct list exchangers; /* owned, best first; empty until it has mail */
-	uint64_t turns;		/* choices made among them */
-	unsigned opening, open; /* connections being made; made: sums over the exchangers */
-	unsigned idle;		/* of the open ones, those without a transaction */
-	unsigned inflight;	/* recipients in dialogue */
-	unsigned asked;		/* records asked for and not come yet */
-	unsigned nready;	/* deliveries leased, composed and waiting: both queues */
-	unsigned preparing;	/* leased, and waiting for their job or body */
-	unsigned nurgent;	/* of the ready ones, the transactional: length of urgent */
-	struct list urgent;	/* the engine's transactional deliveries, in order */
-	struct list ready;	/* and the others */
-	uint64_t pass;		/* recipients leased, divided by its weight */
-	uint64_t leased_ms;	/* when it last leased some */
+	struct list exchangers;	    /* owned, best first; empty until it has mail */
+	uint64_t turns;		    /* choices made among them */
+	unsigned opening, open;	    /* connections being made; made: sums over the exchangers */
+	unsigned idle;		    /* of the open ones, those without a transaction */
+	unsigned inflight;	    /* recipients in dialogue */
+	unsigned asked;		    /* records asked for and not come yet */
+	unsigned nready;	    /* deliveries leased, composed and waiting: both queues */
+	unsigned preparing;	    /* leased, and waiting for their job or body */
+	unsigned nurgent;	    /* of the ready ones, the transactional: length of urgent */
+	struct list urgent;	    /* the engine's transactional deliveries, in order */
+	struct list ready;	    /* and the others */
+	struct anteroom *anterooms; /* owned: of tenants whose mail is set aside (tenant.h); NULL: there are none */
+	unsigned aside;		    /* deliveries there, which are not among the ready ones */
+	uint64_t pass;		    /* recipients leased, divided by its weight */
+	uint64_t leased_ms;	    /* when it last leased some */
 
 	struct sender_rests *senders; /* owned: those it will not have now; NULL: none ever */
 	unsigned refusals;	      /* for good and for the lane's sake, in a row */
@@ -159,6 +164,8 @@ struct exchanger *lane_connects_to(const struct lane *lane, const struct exchang
 void lane_reroute(struct lane *lane, struct exchanger *from, struct exchanger *to);
 /* One more connection is on its way, or gone (idle or not, opened or not). False: a budget has no room. */
 bool lane_connect(struct lane *lane, struct exchanger *exchanger, uint64_t now_ms);
+/* What lane_connect took from the rates, for one that was not tried. */
+void lane_unconnect(struct lane *lane);
 void lane_disconnect(struct lane *lane);
 
 /* The site took a message. */

@@ -243,6 +243,14 @@ bool lane_connect(struct lane *lane, struct exchanger *exchanger, uint64_t now_m
 	return true;
 }
 
+void lane_unconnect(struct lane *lane)
+{
+	if (lane->limits->connects)
+		budget_give(lane->limits->connects, 1);
+	if (lane->paces)
+		pace_give(&lane->paces->connections, 1);
+}
+
 /* A budget that came with a reload has not counted the connections of before. */
 void lane_disconnect(struct lane *lane)
 {

@@ -103,6 +103,13 @@ void scheduler_report(struct scheduler *scheduler, struct lane *lane, const stru
 	book_look(scheduler, lane->site);
 }
 
+void scheduler_forgo(struct scheduler *scheduler, struct lane *lane, struct exchanger *exchanger)
+{
+	lane_unconnect(lane);
+	unopen_one(scheduler, lane, exchanger);
+	book_look(scheduler, lane->site);
+}
+
 struct exchanger *scheduler_reroute(struct scheduler *scheduler, struct lane *lane, struct exchanger *exchanger,
 				    uint64_t now_ms)
 {

@@ -47,8 +47,6 @@ void scheduler_free(struct scheduler *scheduler)
 		free(MAP_OWNER(node, struct ready, node));
 	MAP_EACH (node, &scheduler->domains)
 		free(MAP_OWNER(node, struct domain, node));
-	MAP_EACH (node, &scheduler->tenants)
-		free(MAP_OWNER(node, struct tenant, node));
 	MAP_EACH (node, &scheduler->sites) {
 		struct site *site = MAP_OWNER(node, struct site, node);
 
@@ -56,6 +54,8 @@ void scheduler_free(struct scheduler *scheduler)
 			scheduler->site_gone(site);
 		book_free_site(site);
 	}
+	MAP_EACH (node, &scheduler->tenants)
+		free(MAP_OWNER(node, struct tenant, node));
 	map_free(&scheduler->lists);
 	map_free(&scheduler->domains);
 	map_free(&scheduler->tenants);
@@ -200,8 +200,9 @@ void scheduler_leased(struct scheduler *scheduler, struct ready *list, unsigned 
 	unsigned asked = list->lease.asked;
 
 	(void)now_ms;
-	CHECK(list->leasing && lane->asked >= asked);
+	CHECK(list->leasing && lane->asked >= asked && list->tenant->asked >= asked);
 	lane->asked -= asked;
+	list->tenant->asked -= asked;
 	list->leasing = false;
 	give_back(list, got < asked ? asked - got : 0);
 	lane->plenty = remaining > 0;

@@ -108,6 +108,9 @@ bool scheduler_next(struct scheduler *scheduler, struct next *next, uint64_t now
 void scheduler_leased(struct scheduler *scheduler, struct ready *list, unsigned got, uint64_t remaining,
 		      uint64_t now_ms);
 void scheduler_report(struct scheduler *scheduler, struct lane *lane, const struct report *report, uint64_t now_ms);
+/* The connection of NEXT_CONNECT is not opened after all: it is as if it had not been asked for. What it was for must
+ * have gone from the lane. */
+void scheduler_forgo(struct scheduler *scheduler, struct lane *lane, struct exchanger *exchanger);
 /* A connection that is being opened could not be, at this exchanger: where it may try instead, counted there from now
  * on; NULL: nowhere. */
 struct exchanger *scheduler_reroute(struct scheduler *scheduler, struct lane *lane, struct exchanger *exchanger,

@@ -98,9 +98,9 @@ static bool next_connect(struct scheduler *scheduler, struct lane *lane, struct 
 
 static bool next_return(struct lane *lane, struct next *next)
 {
-	if (lane->nready)
+	if (lane->nready || lane->aside)
 		*next = (struct next){.kind = NEXT_RETURN, .lane = lane};
-	return lane->nready > 0;
+	return lane->nready || lane->aside;
 }
 
 /* No exchanger takes mail just now: what is here waits, or goes back where others can have it. */
@@ -129,7 +129,10 @@ static bool lane_next(struct scheduler *scheduler, struct lane *lane, struct nex
 		wait_until(lane, LANE_WAITS_REST, rest_ms, wake_ms);
 		return rest_ms - now_ms >= RETURN_MS && next_return(lane, next);
 	}
-	lane->wait = lane->nready || lane->inflight ? LANE_WAITS_NOTHING : LANE_WAITS_MAIL;
+	lane->wait = lane->nready     ? LANE_WAITS_NOTHING
+		     : lane->aside    ? LANE_WAITS_TENANT
+		     : lane->inflight ? LANE_WAITS_NOTHING
+				      : LANE_WAITS_MAIL;
 	lane->wait_until_ms = 0;
 	if (lane->nready == 0 || scheduler->paused)
 		return false;
@@ -163,11 +166,11 @@ static struct ready *next_list(const struct lane *lane, unsigned *count, uint64_
 	struct ready *list = NULL;
 
 	if (lane->nurgent <= goal / 2 && have - lane->nurgent <= 2 * goal) {
-		list = fair_choose(&lane->site->urgent, lane->source, now_ms, wake_ms);
+		list = fair_choose(&lane->site->urgent, lane->source, false, now_ms, wake_ms);
 		*count = goal - lane->nurgent;
 	}
 	if (!list && have <= goal / 2) {
-		list = fair_choose(&lane->site->bulk, lane->source, now_ms, wake_ms);
+		list = fair_choose(&lane->site->bulk, lane->source, true, now_ms, wake_ms);
 		*count = goal - have;
 	}
 	return list;
@@ -178,6 +181,8 @@ static unsigned afford(const struct ready *list, unsigned count, uint64_t now_ms
 {
 	struct budget *budget = list->tenant->terms.budget;
 
+	if (!list->transactional)
+		count = tenant_room(list->tenant, count);
 	return budget ? budget_take(budget, count, now_ms) : count;
 }
 
@@ -265,12 +270,16 @@ static bool next_lease(struct scheduler *scheduler, struct lane *lane, struct ne
 {
 	enum lane_wait wait = LANE_WAITS_NOTHING;
 	bool is_shared = false;
-	uint64_t early_ms;
+	uint64_t early_ms, tenant_ms = 0;
 	unsigned count;
 	struct ready *list;
 
-	if (scheduler->paused || lane->held || lane->ended || lane_is_resting(lane, now_ms) ||
-	    !(list = next_list(lane, &count, now_ms, wake_ms)))
+	if (scheduler->paused || lane->held || lane->ended || lane_is_resting(lane, now_ms))
+		return false;
+	list = next_list(lane, &count, now_ms, &tenant_ms);
+	if (tenant_ms)
+		wait_until(lane, lane->wait == LANE_WAITS_MAIL ? LANE_WAITS_TENANT : lane->wait, tenant_ms, wake_ms);
+	if (!list)
 		return false;
 	if (!lane_has_route(lane)) {
 		wait_until(lane, LANE_WAITS_FAMILY, 0, wake_ms);
@@ -292,7 +301,7 @@ static bool next_lease(struct scheduler *scheduler, struct lane *lane, struct ne
 	}
 	count = afford(list, count, now_ms);
 	if (count == 0) { /* another worker was faster */
-		wait_until(lane, LANE_WAITS_RATE, now_ms + BUDGET_PATIENCE_MS, wake_ms);
+		wait_until(lane, LANE_WAITS_TENANT, now_ms + BUDGET_PATIENCE_MS, wake_ms);
 		return false;
 	}
 	fair_rest(ready_fair(list), list);
@@ -306,6 +315,7 @@ static bool next_lease(struct scheduler *scheduler, struct lane *lane, struct ne
 	list->lease.asked = (uint16_t)count;
 	list->more = false;
 	lane->asked += count;
+	list->tenant->asked += count;
 	*next = (struct next){.kind = NEXT_LEASE, .lane = lane, .list = list, .domain = list->domain, .count = count};
 	return true;
 }

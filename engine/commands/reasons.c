@@ -131,6 +131,10 @@ struct reason reason_of(const struct reasons *reasons, const struct waiting *wai
 		reason = by_time(waiting);
 	} else if (waiting->place == WAITING_QUEUED) {
 		reason = by_lane(reasons, waiting, buffer);
+	} else if (waiting->place == WAITING_LEASED) {
+		struct reason found = by_lane(reasons, waiting, buffer);
+
+		reason = buffer->len ? found : reason; /* in hand, and waiting there */
 	}
 	return reason;
 }

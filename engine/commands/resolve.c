@@ -209,6 +209,19 @@ static void print_sources(const struct config *config, struct outbuf *why, struc
 	}
 }
 
+/* What a tenant may send in all, wherever. */
+static void print_tenants(const struct config *config, struct outbuf *why, struct outbuf *out)
+{
+	for (unsigned i = 0; i < config->ntenants; i++) {
+		const struct config_tenant *tenant = &config->tenants[i];
+
+		config_axis_explain(&tenant->limits, "tenant", tenant->name, why);
+		if (why->len)
+			outbuf_printf(out, "limits    of tenant %.*s over everything\n", SLICE_ARG(tenant->name));
+		print_why(why, out);
+	}
+}
+
 static void print_text(const struct resolved *resolved, struct outbuf *out)
 {
 	const struct routes *routes = resolved->routes;
@@ -236,6 +249,7 @@ static void print_text(const struct resolved *resolved, struct outbuf *out)
 		print_why(&why, out);
 	}
 	print_sources(resolved->config, &why, out);
+	print_tenants(resolved->config, &why, out);
 	outbuf_free(&why);
 }
 
@@ -307,6 +321,21 @@ static void print_source_limits_json(const struct resolved *resolved, struct out
 	outbuf_byte(out, '}');
 }
 
+static void print_tenant_limits_json(const struct resolved *resolved, struct outbuf *why, struct outbuf *out)
+{
+	outbuf_json_raw(out, "tenants", SLICE("{"));
+	for (unsigned i = 0; i < resolved->config->ntenants; i++) {
+		const struct config_tenant *tenant = &resolved->config->tenants[i];
+
+		outbuf_printf(out, i ? "," : "");
+		outbuf_json_string(out, tenant->name);
+		outbuf_byte(out, ':');
+		config_axis_explain(&tenant->limits, "tenant", tenant->name, why);
+		print_why_json(why, out);
+	}
+	outbuf_byte(out, '}');
+}
+
 static void print_json(const struct resolved *resolved, struct outbuf *out)
 {
 	const struct routes *routes = resolved->routes;
@@ -328,6 +357,7 @@ static void print_json(const struct resolved *resolved, struct outbuf *out)
 	explained(resolved, SLICE_NONE, &why);
 	print_why_json(&why, out);
 	print_source_limits_json(resolved, &why, out);
+	print_tenant_limits_json(resolved, &why, out);
 	outbuf_add(out, SLICE("}\n"));
 	outbuf_free(&why);
 }

@@ -425,7 +425,8 @@ def test_password(world):
 
 def test_resolve(world):
     """resolve: routes, site and limits with the lines that decided them"""
-    conf = world.write("sites.conf", world.text('site "big" { domains = { "*.big.test" }  connections = 3 }\n'))
+    conf = world.write("sites.conf", world.text('site "big" { domains = { "*.big.test" }  connections = 3 }\n'
+                                                'tenant "acme" { connections = 2 }\n'))
     run = world.run("resolve", "A.Big.test", "--json", conf=conf)
     need(run.returncode == 0, run.stderr)
     said = json.loads(run.stdout)
@@ -435,7 +436,9 @@ def test_resolve(world):
     need(said["limits"]["connections"] == {"value": "3", "by": '%s:8 site "big"' % conf}, said["limits"]["connections"])
     need(said["limits"]["retry"]["by"] == "%s:6 queue" % conf, said["limits"]["retry"])
     need(said["limits"]["window"] == {"value": "1", "by": "built-in"}, said["limits"]["window"])
-    need("connections              3" in world.run("resolve", "a.big.test", conf=conf).stdout, "as text")
+    need(said["tenants"]["acme"] == {"connections": {"value": "2", "by": '%s:9 tenant "acme"' % conf}}, said["tenants"])
+    text = world.run("resolve", "a.big.test", conf=conf).stdout
+    need("connections              3" in text and "tenant acme over everything\n  connections              2" in text, text)
     need(world.run("resolve", "no dots").returncode == 2, "no domain")
 
 

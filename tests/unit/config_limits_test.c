@@ -73,6 +73,32 @@ static void test_why(void **state)
 	config_free(config);
 }
 
+/* A tenant's limits are an axis of their own: nothing is merged into them, and they into nothing. */
+static void test_tenants(void **state)
+{
+	struct config *config = accepted("domain \"*\" { connections = 1  connection-rate = 3/s }\n"
+					 "tenant \"acme\" { connections = 20\n"
+					 "	connection-rate = 5/m }\n"
+					 "tenant \"free\" { connections = unlimited }\n"
+					 "tenant \"none\" { }\n");
+	const struct limits *limits = &config_tenant_named(config, SLICE("acme"))->limits;
+	struct outbuf why = {0};
+
+	(void)state;
+	assert_int_equal(limits->connections, 20);
+	assert_int_equal(limits->connection_rate.count, 5);
+	assert_int_equal(limits->connection_rate.period_ms, 60000);
+	assert_int_equal(config_tenant_named(config, SLICE("free"))->limits.connections, LIMIT_UNLIMITED);
+	assert_int_equal(config_tenant_named(config, SLICE("none"))->limits.connections, LIMIT_UNSET);
+	assert_int_equal(config_limits(config, SLICE("a.test"), SLICE_NONE, SLICE_NONE, NULL).connections, 1);
+	config_axis_explain(limits, "tenant", SLICE("acme"), &why);
+	outbuf_byte(&why, '\0');
+	assert_string_equal(why.ptr, "connections 20: test.conf:2 tenant \"acme\"\n"
+				     "connection-rate 5/1m: test.conf:3 tenant \"acme\"\n");
+	outbuf_free(&why);
+	config_free(config);
+}
+
 static void test_sites(void **state)
 {
 	struct config *config =
@@ -110,6 +136,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_precedence),
 		cmocka_unit_test(test_why),
+		cmocka_unit_test(test_tenants),
 		cmocka_unit_test(test_sites),
 	};
 

@@ -193,8 +193,8 @@ static const struct bad {
 	{"domain \"a\" { rate = 1/d\nburst = 1000 }", 2, "so many in 24000 hours"},
 	{"source \"a\" { address = 192.0.2.1 rate = 1/m burst = 61 }", 1, "contradict"},
 	{"tenant \"a\" { burst = 5 }", 1, "burst without a rate"},
-	{"tenant \"a\" { connections = 5 }", 1, "connections in tenant comes with a later version"},
-	{"tenant \"a\" { connection-rate = 5/s }", 1, "later version"},
+	{"tenant \"a\" { connections = 0 }", 1, "connections"},
+	{"tenant \"a\" { window = 2 }", 1, "window"},
 	{"source \"a\" { address = 192.0.2.1 }\nsite \"s\" { mx = { s } total-connections = 3\n"
 	 "source \"a\" { connections = 4 } }",
 	 3, "contradict"},

@@ -85,7 +85,7 @@ static struct ready *list_of(struct world *world, unsigned tenant, const char *c
 static struct ready *serve(struct world *world, unsigned lane, unsigned recipients)
 {
 	uint64_t wake_ms = 0;
-	struct ready *list = fair_choose(&world->fair, lane, NOW_MS, &wake_ms);
+	struct ready *list = fair_choose(&world->fair, lane, true, NOW_MS, &wake_ms);
 
 	if (!list)
 		return NULL;
@@ -217,9 +217,9 @@ static void a_tenant_without_budget_is_passed_by(void **state)
 	for (unsigned i = 0; i < 10; i++)
 		assert_ptr_equal(serve(world, 0, LEASE), rich);
 	fair_rest(&world->fair, rich);
-	assert_null(fair_choose(&world->fair, 0, NOW_MS, &wake_ms));
+	assert_null(fair_choose(&world->fair, 0, true, NOW_MS, &wake_ms));
 	assert_int_equal(wake_ms, NOW_MS + 1000); /* and is waited for to the millisecond */
-	assert_ptr_equal(fair_choose(&world->fair, 0, NOW_MS + 1000, &wake_ms), poor);
+	assert_ptr_equal(fair_choose(&world->fair, 0, true, NOW_MS + 1000, &wake_ms), poor);
 }
 
 static void a_lane_sends_what_it_may(void **state)
@@ -283,7 +283,7 @@ static void ten_thousand_campaigns_each_have_a_turn(void **state)
 		fair_join(&world->fair, &lists[i].list);
 	}
 	for (unsigned i = 0; i < MANY + 10; i++) {
-		struct ready *list = fair_choose(&world->fair, 0, NOW_MS, &wake_ms);
+		struct ready *list = fair_choose(&world->fair, 0, true, NOW_MS, &wake_ms);
 
 		fair_charge(list, list == giant ? LEASE : 1);
 		served += list != giant;
