@@ -1,5 +1,6 @@
 /* Two fetches, one after the other: the job's HASH field, then its body, unless another mailing has that body already.
- * What is fetched is kept for a minute after its last use, because the next lease of the same campaign comes soon. */
+ * What is fetched is kept for a minute after its last use, because the next lease of the same campaign comes soon; but
+ * only so much of it, because a message of its own for each recipient is never asked for again. */
 #include "mailing.h"
 
 #include "delivery.h"
@@ -12,7 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEEP_MS = 60 * 1000 };
+enum {
+	KEEP_MS = 60 * 1000,
+	KEEP_BYTES_MAX = 16 << 20, /* of messages as they are stored, and as much again compiled */
+	MAILING_BYTES = 1024	   /* what one takes beside its message, about */
+};
 
 static void mailing_settle(struct mailing *mailing, enum mailing_state state)
 {
@@ -47,6 +52,7 @@ static void on_body(struct queue_fetch *fetch, struct slice value)
 	} else {
 		struct message_limits limits = {.bytes_max = body->worker->config->queue.message_bytes_max};
 
+		body->bytes = value.len;
 		body->message = message_compile(value, &limits, &body->error);
 		body->state = body->message ? MAILING_READY : MAILING_BROKEN;
 	}
@@ -163,6 +169,14 @@ static struct mailing *mailing_new(struct worker *worker, struct slice key, stru
 
 static void mailing_free(struct mailing *mailing);
 
+/* It is no longer among those that nobody uses. */
+static void mailing_wake(struct mailing *mailing)
+{
+	list_remove(&mailing->idle);
+	mailing->worker->kept_bytes -= mailing->kept_bytes;
+	mailing->kept_bytes = 0;
+}
+
 /* Nobody holds it, and it could not be made: perhaps somebody has mended since what was wrong. */
 static bool is_worth_another_try(const struct mailing *mailing)
 {
@@ -183,18 +197,9 @@ struct mailing *mailing_hold(struct worker *worker, struct slice tenant, struct 
 	}
 	if (!mailing)
 		mailing = mailing_new(worker, name, tenant, job);
-	list_remove(&mailing->idle);
+	mailing_wake(mailing);
 	mailing->refs++;
 	return mailing;
-}
-
-void mailing_release(struct mailing *mailing)
-{
-	CHECK(mailing->refs > 0);
-	if (--mailing->refs > 0)
-		return;
-	mailing->used_ms = worker_now_ms(mailing->worker);
-	list_push(&mailing->worker->idle_mailings, &mailing->idle);
 }
 
 void mailing_wait(struct mailing *mailing, struct list *delivery_link)
@@ -205,7 +210,7 @@ void mailing_wait(struct mailing *mailing, struct list *delivery_link)
 
 static void mailing_free(struct mailing *mailing)
 {
-	list_remove(&mailing->idle);
+	mailing_wake(mailing);
 	list_remove(&mailing->of_body);
 	map_remove(&mailing->worker->mailings, &mailing->node.node);
 	if (mailing->body)
@@ -217,22 +222,50 @@ static void mailing_free(struct mailing *mailing)
 	arena_free(&arena);
 }
 
+/* The one that was used longest ago goes, unless it was used after since_ms or is still being fetched: then it is
+ * looked at later. */
+static bool free_oldest(struct worker *worker, uint64_t since_ms)
+{
+	struct list *link = list_first(&worker->idle_mailings);
+	struct mailing *mailing = link ? LIST_OWNER(link, struct mailing, idle) : NULL;
+
+	if (!mailing || mailing->used_ms > since_ms)
+		return false;
+	if (mailing->state == MAILING_COMING) {
+		list_remove(link);
+		list_push(&worker->idle_mailings, link);
+		return false;
+	}
+	mailing_free(mailing);
+	return true;
+}
+
+/* What shares a message has its part of it. */
+static size_t kept_bytes(const struct mailing *mailing)
+{
+	return MAILING_BYTES + (mailing->body ? mailing->body->bytes / mailing->body->refs : 0);
+}
+
+void mailing_release(struct mailing *mailing)
+{
+	struct worker *worker = mailing->worker;
+
+	CHECK(mailing->refs > 0);
+	if (--mailing->refs > 0)
+		return;
+	mailing->used_ms = worker_now_ms(worker);
+	mailing->kept_bytes = kept_bytes(mailing);
+	worker->kept_bytes += mailing->kept_bytes;
+	list_push(&worker->idle_mailings, &mailing->idle);
+	while (worker->kept_bytes > KEEP_BYTES_MAX && list_first(&worker->idle_mailings) != &mailing->idle)
+		if (!free_oldest(worker, UINT64_MAX))
+			return;
+}
+
 void mailings_age(struct worker *worker, uint64_t now_ms)
 {
-	struct list *link;
-
-	while ((link = list_first(&worker->idle_mailings))) {
-		struct mailing *mailing = LIST_OWNER(link, struct mailing, idle);
-
-		if (now_ms - mailing->used_ms < KEEP_MS)
-			return;
-		if (mailing->state == MAILING_COMING) { /* its fetch is under way: look again later */
-			list_remove(link);
-			list_push(&worker->idle_mailings, link);
-			return;
-		}
-		mailing_free(mailing);
-	}
+	while (now_ms > KEEP_MS && free_oldest(worker, now_ms - KEEP_MS))
+		;
 }
 
 void mailings_free(struct worker *worker)

@@ -1,5 +1,6 @@
 /* A mailing: what all recipients of a job share, as a worker keeps it: sender, tags, variables, and the compiled
- * message. Fetched from Redis when the first recipient of it is leased, kept while any is here and a while longer.
+ * message. Fetched from Redis when the first recipient of it is leased, kept while any is here and, if there is room,
+ * a while longer.
  *
  *     delivery->mailing = mailing_hold(worker, tenant, job);
  *     if (mailing_state(...) == MAILING_COMING) mailing_wait(delivery->mailing, &delivery->link);
@@ -26,6 +27,7 @@ struct body {
 	struct queue_fetch fetch;
 	struct worker *worker;	 /* parent */
 	struct message *message; /* owned once ready */
+	size_t bytes;		 /* as it is stored */
 	struct list waiting;	 /* mailings */
 	struct mail_error error;
 };
@@ -37,6 +39,7 @@ struct mailing {
 	enum mailing_state state;
 	unsigned refs; /* deliveries */
 	uint64_t used_ms;
+	size_t kept_bytes; /* while nobody holds it: its part of the worker's */
 	struct queue_fetch fetch;
 	struct list waiting;				       /* deliveries, until it is ready */
 	struct body *body;				       /* counted */

@@ -40,6 +40,7 @@ struct worker {
 	struct list sts_questions;    /* under way (sts_ask.h) */
 	struct list open_conns;	      /* all connections, whatever their state */
 	struct list idle_mailings;    /* those nobody uses, the longest unused first */
+	size_t kept_bytes;	      /* of their messages */
 	struct outbuf event, settled; /* scratch for one settlement */
 	struct lease_want wants[LEASE_LISTS_MAX];
 	unsigned nwants, nrecords;
