@@ -63,6 +63,15 @@ size_t slice_find(struct slice s, char c)
 	return at ? (size_t)(at - s.ptr) : s.len;
 }
 
+size_t slice_find_pair(struct slice s, char first, char then)
+{
+	size_t at = slice_find(s, first);
+
+	while (at + 1 < s.len && s.ptr[at + 1] != then)
+		at += 1 + slice_find(slice_skip(s, at + 1), first);
+	return at + 1 < s.len ? at : s.len;
+}
+
 size_t slice_find_last(struct slice s, char c)
 {
 	const char *at = s.len ? memrchr(s.ptr, c, s.len) : NULL;

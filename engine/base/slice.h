@@ -38,6 +38,10 @@ int slice_order(struct slice a, struct slice b);
 /* Position of the first byte equal to c, or s.len. */
 size_t slice_find(struct slice s, char c);
 
+/* Position of the first byte equal to first that is followed by one equal to then, or s.len. Several times as fast as
+ * memmem as long as the first is not in every word. */
+size_t slice_find_pair(struct slice s, char first, char then);
+
 /* Position of the last byte equal to c, or s.len. */
 size_t slice_find_last(struct slice s, char c);
 

@@ -6,8 +6,6 @@
 #include "mail/values.h"
 #include "smtp/wire.h"
 
-#include <string.h>
-
 static void shape(struct piece *piece)
 {
 	struct slice text = piece->plain;
@@ -24,7 +22,7 @@ static struct slice stuffed(struct arena *arena, struct slice plain)
 	struct wire_stuffing at = {.line_start = false};
 	struct outbuf out = {0};
 
-	if (!memmem(plain.ptr, plain.len, "\n.", 2))
+	if (slice_find_pair(plain, '\n', '.') == plain.len)
 		return plain;
 	wire_stuff(&out, plain, &at);
 	struct slice copy = arena_copy(arena, outbuf_slice(&out));

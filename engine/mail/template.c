@@ -19,14 +19,10 @@ static size_t find_text(struct slice s, struct slice what)
 	return found ? (size_t)(found - s.ptr) : s.len;
 }
 
-/* "{{" is looked for in every header of every recipient: its first brace is found sooner than both. */
+/* "{{" is looked for in every header of every recipient. */
 static size_t find_tag(struct slice text)
 {
-	size_t at = slice_find(text, '{');
-
-	while (at + 1 < text.len && text.ptr[at + 1] != '{')
-		at += 1 + slice_find(slice_skip(text, at + 1), '{');
-	return at + 1 < text.len ? at : text.len;
+	return slice_find_pair(text, '{', '{');
 }
 
 bool template_has_tags(struct slice text)

@@ -1,4 +1,4 @@
-/* Line ends are looked for; everything between them is copied as it stands, so the cost is that of memcpy.
+/* Line ends are looked for; everything between wrong ones is copied as it stands, so the cost is that of memcpy.
  *
  * Only CRLF makes a line here. A bare CR or LF is no line end to this module, though some receivers take it for one:
  * such bytes never get this far, because everything that is sent has been through wire_normalise. That, not the
@@ -35,30 +35,30 @@ void wire_end(struct outbuf *out, struct wire_stuffing *at)
 	*at = WIRE_START;
 }
 
-/* The number of bytes before the first CR or LF. Byte by byte: two memchr would read a text of CRs alone again and
- * again to its end. */
-static size_t run_length(struct slice text)
+/* The first CR or LF at or after `at`. The LF that was found last is asked for again only once it is passed, so that a
+ * text of CRs alone is read twice, and not once for each of them. */
+static size_t find_end(struct slice text, size_t at, size_t *lf)
 {
-	size_t n = 0;
-
-	while (n < text.len && text.ptr[n] != '\r' && text.ptr[n] != '\n')
-		n++;
-	return n;
+	if (*lf < at || at == 0)
+		*lf = at + slice_find(slice_skip(text, at), '\n');
+	return at + slice_find(slice_head(slice_skip(text, at), *lf - at), '\r');
 }
 
 bool wire_normalise(struct outbuf *out, struct slice text)
 {
+	size_t begin = 0, at = 0, lf = 0; /* from begin on nothing was copied yet */
+
 	if (slice_find(text, '\0') < text.len)
 		return false;
-	while (text.len) {
-		size_t n = run_length(text);
-
-		outbuf_add(out, slice_head(text, n));
-		text = slice_skip(text, n);
-		if (text.len == 0)
-			break;
+	while ((at = find_end(text, at, &lf)) < text.len) {
+		if (at + 1 == lf && lf < text.len) { /* a line end as it should be */
+			at += 2;
+			continue;
+		}
+		outbuf_add(out, slice_head(slice_skip(text, begin), at - begin));
 		outbuf_add(out, SLICE("\r\n"));
-		text = slice_skip(text, slice_starts(text, SLICE("\r\n")) ? 2 : 1);
+		begin = ++at;
 	}
+	outbuf_add(out, slice_skip(text, begin));
 	return true;
 }

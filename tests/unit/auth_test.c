@@ -175,8 +175,7 @@ static void says(const char *expected)
 
 static void begin(const struct login *who, bool implicit)
 {
-	struct session_setup setup = {
-		.helo = SLICE("us"), .limits = &patience, .login = who, .implicit_tls = implicit};
+	struct session_setup setup = {.helo = SLICE("us"), .limits = &patience, .login = who, .implicit_tls = implicit};
 
 	outbuf_reset(&shown);
 	session_start(&session, &setup, 1);

@@ -52,6 +52,10 @@ static void test_slice_cut(void **state)
 
 	(void)state;
 	assert_int_equal(slice_find(SLICE("a.b.c"), '.'), 1);
+	assert_int_equal(slice_find_pair(SLICE("a{b{{c"), '{', '{'), 3);
+	assert_int_equal(slice_find_pair(SLICE("{.{"), '{', '{'), 3);
+	assert_int_equal(slice_find_pair(SLICE("\n.x\n."), '\n', '.'), 0);
+	assert_int_equal(slice_find_pair(SLICE_NONE, '{', '{'), 0);
 	assert_int_equal(slice_find_last(SLICE("a.b.c"), '.'), 3);
 	assert_int_equal(slice_find(SLICE("abc"), '.'), 3);
 	assert_int_equal(slice_find_last(SLICE_NONE, '.'), 0);
