@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "queue/variables.h"
+#include "scheduler/scheduler.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -16,7 +17,8 @@
 enum {
 	KEEP_MS = 60 * 1000,
 	KEEP_BYTES_MAX = 16 << 20, /* of messages as they are stored, and as much again compiled */
-	MAILING_BYTES = 1024	   /* what one takes beside its message, about */
+	MAILING_BYTES = 1024,	   /* what one takes beside its message, about */
+	ROOM_BYTES = 8192	   /* of a message take the room of a record (worker.c) */
 };
 
 static void mailing_settle(struct mailing *mailing, enum mailing_state state)
@@ -55,6 +57,8 @@ static void on_body(struct queue_fetch *fetch, struct slice value)
 		body->bytes = value.len;
 		body->message = message_compile(value, &limits, &body->error);
 		body->state = body->message ? MAILING_READY : MAILING_BROKEN;
+		body->room = (unsigned)(value.len / ROOM_BYTES);
+		scheduler_take_room(body->worker->scheduler, body->room);
 	}
 	while ((link = list_pop(&body->waiting)))
 		mailing_take_body(LIST_OWNER(link, struct mailing, of_body));
@@ -85,6 +89,7 @@ static void body_release(struct body *body)
 	if (--body->refs > 0 || body->state == MAILING_COMING)
 		return; /* one that is still coming is freed with its worker */
 	map_remove(&body->worker->bodies, &body->node);
+	scheduler_give_room(body->worker->scheduler, body->room);
 	if (body->message)
 		message_free(body->message);
 	free(body);

@@ -171,8 +171,8 @@ void worker_close(struct worker *worker)
 		return;
 	controls_leave(worker);
 	ring_timer_stop(worker->ring, &worker->second);
-	scheduler_free(worker->scheduler);
 	mailings_free(worker);
+	scheduler_free(worker->scheduler);
 	sts_asks_free(worker);
 	homes_free(worker);
 	policies_free(worker);

@@ -258,6 +258,18 @@ void scheduler_drop(struct scheduler *scheduler, struct domain *domain)
 	book_forget_domain(scheduler, domain);
 }
 
+void scheduler_take_room(struct scheduler *scheduler, unsigned records)
+{
+	scheduler->records_free -= (int)records;
+}
+
+void scheduler_give_room(struct scheduler *scheduler, unsigned records)
+{
+	scheduler->records_free += (int)records;
+	for (unsigned i = 0; i < records && !list_is_empty(&scheduler->starved); i++)
+		book_feed_starved(scheduler);
+}
+
 void scheduler_hold_list(struct scheduler *scheduler, struct ready *list, bool held)
 {
 	list->held = held;

@@ -125,6 +125,10 @@ void scheduler_look(struct scheduler *scheduler, struct lane *lane);
 /* Records in memory: taken when they come, given when they are settled. */
 void scheduler_hold(struct scheduler *scheduler, struct domain *domain);
 void scheduler_drop(struct scheduler *scheduler, struct domain *domain);
+/* Memory that records need beside themselves (their messages), in records: so many fewer are leased until it is given
+ * back. */
+void scheduler_take_room(struct scheduler *scheduler, unsigned records);
+void scheduler_give_room(struct scheduler *scheduler, unsigned records);
 /* Nothing is leased from the list (an operator paused it), or again. */
 void scheduler_hold_list(struct scheduler *scheduler, struct ready *list, bool held);
 /* Nothing is leased, sent or connected on the lane (an operator paused it), or again. */

@@ -310,6 +310,21 @@ static void slots_of_the_machine_are_shared(void **state)
 	scheduler_free(scheduler);
 }
 
+static void large_messages_take_the_room_of_records(void **state)
+{
+	struct world *world = *state;
+
+	route(world, "a.example", "a", plain_limits());
+	route(world, "b.example", "b", plain_limits());
+	scheduler_take_room(world->scheduler, 1000);
+	offer(world, "b:a.example::");
+	offer(world, "b:b.example::");
+	expect_nothing(world);
+	scheduler_give_room(world->scheduler, 2);
+	expect(world, NEXT_LEASE);
+	expect(world, NEXT_LEASE);
+}
+
 static void lanes_are_made_when_there_is_room_to_lease(void **state)
 {
 	struct scheduler *scheduler =
@@ -547,6 +562,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(failures_in_a_row_rest_longer_and_success_forgets, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_rate_is_waited_for_to_the_millisecond, setup, teardown),
 		cmocka_unit_test_setup_teardown(slots_of_the_machine_are_shared, setup, teardown),
+		cmocka_unit_test_setup_teardown(large_messages_take_the_room_of_records, setup, teardown),
 		cmocka_unit_test_setup_teardown(lanes_are_made_when_there_is_room_to_lease, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_site_that_never_had_mail_goes_with_its_domain, setup, teardown),
 		cmocka_unit_test_setup_teardown(few_connections_are_begun_at_a_time, setup, teardown),
