@@ -44,6 +44,12 @@ static void mailing_take_body(struct mailing *mailing)
 	mailing_settle(mailing, body->state);
 }
 
+/* What it takes of the scheduler's room once it is here. */
+static unsigned room_of(const struct body *body)
+{
+	return (unsigned)(body->bytes / ROOM_BYTES);
+}
+
 static void on_body(struct queue_fetch *fetch, struct slice value)
 {
 	struct body *body = LIST_OWNER(fetch, struct body, fetch);
@@ -57,8 +63,7 @@ static void on_body(struct queue_fetch *fetch, struct slice value)
 		body->bytes = value.len;
 		body->message = message_compile(value, &limits, &body->error);
 		body->state = body->message ? MAILING_READY : MAILING_BROKEN;
-		body->room = (unsigned)(value.len / ROOM_BYTES);
-		scheduler_take_room(body->worker->scheduler, body->room);
+		scheduler_take_room(body->worker->scheduler, room_of(body));
 	}
 	while ((link = list_pop(&body->waiting)))
 		mailing_take_body(LIST_OWNER(link, struct mailing, of_body));
@@ -89,7 +94,7 @@ static void body_release(struct body *body)
 	if (--body->refs > 0 || body->state == MAILING_COMING)
 		return; /* one that is still coming is freed with its worker */
 	map_remove(&body->worker->bodies, &body->node);
-	scheduler_give_room(body->worker->scheduler, body->room);
+	scheduler_give_room(body->worker->scheduler, room_of(body));
 	if (body->message)
 		message_free(body->message);
 	free(body);
@@ -262,9 +267,9 @@ void mailing_release(struct mailing *mailing)
 	mailing->kept_bytes = kept_bytes(mailing);
 	worker->kept_bytes += mailing->kept_bytes;
 	list_push(&worker->idle_mailings, &mailing->idle);
-	while (worker->kept_bytes > KEEP_BYTES_MAX && list_first(&worker->idle_mailings) != &mailing->idle)
-		if (!free_oldest(worker, UINT64_MAX))
-			return;
+	while (worker->kept_bytes > KEEP_BYTES_MAX && list_first(&worker->idle_mailings) != &mailing->idle &&
+	       free_oldest(worker, UINT64_MAX))
+		;
 }
 
 void mailings_age(struct worker *worker, uint64_t now_ms)

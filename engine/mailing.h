@@ -28,7 +28,6 @@ struct body {
 	struct worker *worker;	 /* parent */
 	struct message *message; /* owned once ready */
 	size_t bytes;		 /* as it is stored */
-	unsigned room;		 /* taken from the scheduler for it */
 	struct list waiting;	 /* mailings */
 	struct mail_error error;
 };
