@@ -296,27 +296,30 @@ static void print_why_json(struct outbuf *why, struct outbuf *out)
 	outbuf_reset(why);
 }
 
+/* A member for something that has limits of its own; its name, and what why says of them. */
+static void print_named_json(struct slice name, bool is_first, struct outbuf *why, struct outbuf *out)
+{
+	outbuf_printf(out, is_first ? "" : ",");
+	outbuf_json_string(out, name);
+	outbuf_byte(out, ':');
+	print_why_json(why, out);
+}
+
 /* A member for each source that has limits of its own, here or everywhere. */
 static void print_source_limits_json(const struct resolved *resolved, struct outbuf *why, struct outbuf *out)
 {
 	outbuf_json_raw(out, "source_limits", SLICE("{"));
 	for (unsigned i = 0; resolved->site && i < resolved->site->nsources; i++) {
-		outbuf_printf(out, i ? "," : "");
-		outbuf_json_string(out, resolved->site->sources[i].source);
-		outbuf_byte(out, ':');
 		explained(resolved, resolved->site->sources[i].source, why);
-		print_why_json(why, out);
+		print_named_json(resolved->site->sources[i].source, i == 0, why, out);
 	}
 	outbuf_byte(out, '}');
 	outbuf_json_raw(out, "sources", SLICE("{"));
 	for (unsigned i = 0; i < resolved->config->nsources; i++) {
 		const struct config_source *source = &resolved->config->sources[i];
 
-		outbuf_printf(out, i ? "," : "");
-		outbuf_json_string(out, source->name);
-		outbuf_byte(out, ':');
 		config_axis_explain(&source->limits, "source", source->name, why);
-		print_why_json(why, out);
+		print_named_json(source->name, i == 0, why, out);
 	}
 	outbuf_byte(out, '}');
 }
@@ -327,11 +330,8 @@ static void print_tenant_limits_json(const struct resolved *resolved, struct out
 	for (unsigned i = 0; i < resolved->config->ntenants; i++) {
 		const struct config_tenant *tenant = &resolved->config->tenants[i];
 
-		outbuf_printf(out, i ? "," : "");
-		outbuf_json_string(out, tenant->name);
-		outbuf_byte(out, ':');
 		config_axis_explain(&tenant->limits, "tenant", tenant->name, why);
-		print_why_json(why, out);
+		print_named_json(tenant->name, i == 0, why, out);
 	}
 	outbuf_byte(out, '}');
 }
