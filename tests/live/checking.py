@@ -16,6 +16,20 @@ def need(true, *what):
         raise Failure(" ".join(map(str, what))[:900])
 
 
+def until(found, seconds, what="", meanwhile=None):
+    """What found() gives once it is true, asked every 20 ms. what: words, or what gives them when it is too late; meanwhile:
+    called each time it is not true yet, for what must not happen."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = found()
+        if value:
+            return value
+        if meanwhile:
+            meanwhile()
+        time.sleep(0.02)
+    raise Failure("not within %d s: %s" % (seconds, what() if callable(what) else what))
+
+
 def run_one(test):
     """What there is to say about it, and whether it passed."""
     began = time.monotonic()

@@ -17,7 +17,7 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from checking import need, run
+from checking import need, run, until
 from programs import HIKYAKU, start_engine, stop_program
 from redis_client import ROOT, Redis, RedisServer
 from shard import FINALS, Shard
@@ -35,16 +35,6 @@ source "one" { address = "127.0.0.1" }
 site "slow" { domains = { "slow.test" } }
 domain "*" { route = { "127.0.0.1:%(port)d" }  connections = 4  rate = "%(rate)s" }
 """
-
-
-def until(found, seconds=10, what=""):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        value = found()
-        if value:
-            return value
-        time.sleep(0.02)
-    raise AssertionError("not within %d s: %s" % (seconds, what))
 
 
 class World:

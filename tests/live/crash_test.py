@@ -13,11 +13,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from checking import run, tests_of
+from checking import run, tests_of, until
 from redis_client import ROOT, Redis, RedisError, RedisServer
 from shard import FINALS, TENANT, Shard
 
@@ -93,16 +92,6 @@ class World:
                 process.wait()
         self.redis.close()
         subprocess.run(["rm", "-rf", self.dir])
-
-
-def until(done, limit_s, what):
-    end = time.monotonic() + limit_s
-    while time.monotonic() < end:
-        found = done()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError("%s: not within %d s" % (what, limit_s))
 
 
 def people(job, n):

@@ -15,7 +15,7 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from checking import need, run, tests_of
+from checking import need, run, tests_of, until
 from programs import HIKYAKU, start_engine, stop_program
 from redis_client import ROOT, Redis, RedisServer
 
@@ -56,15 +56,6 @@ class World:
         self.engine.send_signal(signal.SIGTERM)
         need(self.engine.wait(30) == 0, "drained")
 
-    def until(self, found, seconds, what):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            value = found()
-            if value:
-                return value
-            time.sleep(0.02)
-        raise AssertionError("not within %d s: %s" % (seconds, what))
-
     def status(self):
         done = subprocess.run([HIKYAKU, "status", "--json", "-c", self.conf], capture_output=True, text=True, timeout=20)
         return json.loads(done.stdout)
@@ -78,7 +69,7 @@ class World:
         begun = time.monotonic()
         text = json.dumps({"id": job, "from": "b@learning.test", "to": ["u%d@hidden.test" % i for i in range(n)]})
         self.redis("XADD", "hikyaku:jobs", "*", "job", text, "raw", RAW)
-        self.until(lambda: self.redis("HGET", "hikyaku:job::" + job, "delivered") == b"%d" % n, seconds, "%d are delivered" % n)
+        until(lambda: self.redis("HGET", "hikyaku:job::" + job, "delivered") == b"%d" % n, seconds, "%d are delivered" % n)
         return time.monotonic() - begun
 
     def counts(self):
@@ -99,7 +90,7 @@ def test_allowance():
         cold = world.counts()
         figure("live-allowance-refused-cold", cold["refused"] / 240, 0.2)
         figure("live-allowance-seconds-cold", took, 15.0)
-        learned = world.until(lambda: [e for e in world.exchangers() if e.get("messages_learned")], 5, "status shows it")
+        learned = until(lambda: [e for e in world.exchangers() if e.get("messages_learned")], 5, "status shows it")
         need(any(20 <= e["messages_learned"] * 1000 / e["window_learned"] <= 44 for e in learned), learned)
         begun = time.monotonic()
         world.stop()

@@ -11,7 +11,7 @@ import threading
 import time
 from datetime import datetime, timedelta, timezone
 
-from checking import Failure, need, run, tests_of
+from checking import need, run, tests_of, until
 from listener import Listener
 from programs import start_engine, stop_program
 from redis_client import Redis, RedisServer
@@ -130,15 +130,12 @@ class World:
             return file.read()
 
     def until(self, condition, what, patience_s=PATIENCE_S):
-        end = time.monotonic() + patience_s
-        while time.monotonic() < end:
-            found = condition()
-            if found:
-                return found
-            need(self.engine is None or self.engine.poll() is None, "the engine ended:", self.said()[-600:])
-            time.sleep(0.02)
-        raise Failure("no end of waiting for %s; taken %s; the log: %s"
-                      % (what, self.receiver.by_address(), self.said()[-400:].decode("utf-8", "replace")))
+        return until(condition, patience_s, meanwhile=self.must_run,
+                     what=lambda: "%s; taken %s; the log: %s"
+                     % (what, self.receiver.by_address(), self.said()[-400:].decode("utf-8", "replace")))
+
+    def must_run(self):
+        need(self.engine is None or self.engine.poll() is None, "the engine ended:", self.said()[-600:])
 
     def submit(self, prefix, count, domain="a.test", **more):
         self.jobs += 1

@@ -8,9 +8,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
-from checking import Failure, need, run, tests_of
+from checking import need, run, tests_of, until
 from programs import HIKYAKU, start_engine, stop_program
 from redis_client import Redis, RedisServer
 
@@ -81,15 +80,12 @@ class World:
         return json.loads(self.sink.stdout.readline())
 
     def until(self, condition, what, patience_s=PATIENCE_S):
-        end = time.monotonic() + patience_s
-        while time.monotonic() < end:
-            found = condition()
-            if found:
-                return found
-            need(self.engine is None or self.engine.poll() is None, "the engine ended:", self.said()[-600:])
-            time.sleep(0.02)
-        raise Failure("no end of waiting for %s; delivered %d; lanes %s; the log: %s"
-                      % (what, len(self.delivered()), self.lanes(), self.said()[-400:].decode("utf-8", "replace")))
+        return until(condition, patience_s, meanwhile=self.must_run,
+                     what=lambda: "%s; delivered %d; lanes %s; the log: %s"
+                     % (what, len(self.delivered()), self.lanes(), self.said()[-400:].decode("utf-8", "replace")))
+
+    def must_run(self):
+        need(self.engine is None or self.engine.poll() is None, "the engine ended:", self.said()[-600:])
 
     def close(self):
         if self.engine:
