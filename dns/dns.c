@@ -23,6 +23,11 @@ struct dns {
 };
 
 static void on_telling(struct timer *timer, uint64_t now_ms);
+bool dns_leave(struct dns *dns)
+{
+	return resolver_leave(dns->resolver);
+}
+
 static void on_finished(struct lookup *lookup, struct routes *routes);
 
 struct dns *dns_open(struct ring *ring, const struct dns_setup *setup)

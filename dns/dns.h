@@ -102,6 +102,9 @@ struct dns *dns_open(struct ring *ring, const struct dns_setup *setup);
 /* Asks still open are never answered. Not from inside answered. What is in flight comes home in the next turns of the
  * ring, and its memory goes then. */
 void dns_free(struct dns *dns);
+/* Lets go of what is in flight and asks no server any more: what is not known by then is never answered. To be called
+ * again after each turn of the ring, until it says true: no socket is left, and the ring may go after dns_free. */
+bool dns_leave(struct dns *dns);
 /* The domain must be an A-label name in lower case (intake sees to that). */
 void dns_ask(struct dns *dns, struct dns_ask *ask, struct slice domain);
 /* The addresses of a host that somebody has named, whatever the DNS says of its mail, and its TLSA records for that

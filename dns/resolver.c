@@ -31,7 +31,7 @@ struct resolver {
 	unsigned nservers, favourite; /* the server asked first */
 	bool trusted;		      /* all of them, wherever they are */
 	unsigned patience_ms;
-	bool closing;
+	bool leaving, closing;
 	struct cache cache;
 	struct map questions; /* all that are not answered */
 	struct list waiting;  /* of them: without an exchange */
@@ -42,7 +42,7 @@ struct resolver {
 /* A place in flight: an exchange and whose it is. */
 struct slot {
 	struct exchange exchange;
-	struct question *question; /* NULL while the resolver closes */
+	struct question *question; /* NULL: let go of */
 	struct resolver *resolver; /* parent */
 };
 
@@ -118,24 +118,40 @@ void resolver_free(struct resolver *resolver)
 {
 	if (!resolver)
 		return;
-	MAP_EACH (node, &resolver->questions) {
-		struct question *question = MAP_OWNER(node, struct question, node);
-		struct slot *slot = question->slot;
-		bool is_pausing = timer_is_set(&question->pause);
-
-		question_free(question);
-		if (!slot)
-			continue;
-		slot->question = NULL;
-		if (is_pausing)
-			pool_give(&resolver->slots, slot);
-		else
-			exchange_stop(&slot->exchange, "closing");
-	}
+	resolver_leave(resolver);
+	MAP_EACH (node, &resolver->questions)
+		question_free(MAP_OWNER(node, struct question, node));
 	map_free(&resolver->questions);
 	cache_free(&resolver->cache);
 	resolver->closing = true;
 	resolver_end(resolver);
+}
+
+/* A question without a place waits, and so it does for ever once there are none to be had. */
+static void question_leave(struct question *question)
+{
+	struct slot *slot = question->slot;
+	bool is_pausing = timer_is_set(&question->pause);
+
+	ring_timer_stop(question->resolver->ring, &question->pause);
+	question->slot = NULL;
+	slot->question = NULL;
+	if (is_pausing)
+		pool_give(&question->resolver->slots, slot);
+	else
+		exchange_stop(&slot->exchange, "leaving");
+}
+
+bool resolver_leave(struct resolver *resolver)
+{
+	resolver->leaving = true;
+	MAP_EACH (node, &resolver->questions) {
+		struct question *question = MAP_OWNER(node, struct question, node);
+
+		if (question->slot)
+			question_leave(question);
+	}
+	return resolver->slots.taken == 0;
 }
 
 struct answer *resolver_known(struct resolver *resolver, struct slice name, enum dns_type type)
@@ -162,6 +178,8 @@ static struct slot *slot_take(struct resolver *resolver)
 {
 	struct slot *slot;
 
+	if (resolver->leaving)
+		return NULL;
 	if (resolver->slots.taken >= QUESTIONS_FEW && ring_lag_ms(resolver->ring) > LAG_MS)
 		return NULL;
 	slot = pool_take(&resolver->slots);

@@ -28,6 +28,9 @@ struct resolver *resolver_open(struct ring *ring, const struct dns_setup *setup)
 /* Queries are never answered then. Sockets in flight come home in the next turns of the ring, and the rest of the
  * memory goes with the last of them. */
 void resolver_free(struct resolver *resolver);
+/* From now on nothing is put to a server, and what is in flight is let go: queries wait and are never answered. To be
+ * called again after each turn of the ring, until it says true: no socket is left. */
+bool resolver_leave(struct resolver *resolver);
 /* What is known now, or NULL. Borrowed until the next call. */
 struct answer *resolver_known(struct resolver *resolver, struct slice name, enum dns_type type);
 /* The name must be valid (packet_name_is_valid) and in lower case. */

@@ -239,14 +239,14 @@ static bool drain_step(struct worker *worker)
 			delivery_return_lane(worker, site->lanes[i]);
 	}
 	if (worker->closing_queue)
-		return worker->queue_closed;
+		return worker->queue_closed && dns_leave(worker->dns);
 	if (worker->conns.taken || ((worker->deliveries.taken || worker->nasked) && !late))
 		return false;
 	worker->closing_queue = true;
 	if (worker->number == 0)
 		write_memory(worker, true);
 	queue_close(worker->queue, now_ms + CLOSE_MS, on_queue_closed, worker);
-	return worker->queue_closed;
+	return false;
 }
 
 /* A connection takes some ten steps until it is open, a lookup in the DNS three each, and the ring tells what has

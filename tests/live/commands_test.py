@@ -508,6 +508,23 @@ def test_engine(world):
     need(world.run("reload").returncode == 3, "reload without an engine")
 
 
+def test_stop_while_dns_is_silent(world):
+    """SIGTERM with questions to the DNS under way"""
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", 0))
+    server.settimeout(15)
+    text = world.text().replace("domain", "dns { servers = { \"127.0.0.1:%d\" } }\n#" % server.getsockname()[1])
+    world.write("hikyaku.conf", text)
+    world.start()
+    run = world.run("submit", "--from", "b@sender.test", "--to", "a@a.test", "-", stdin=MESSAGE)
+    need(run.returncode == 0, run.stderr)
+    with server:
+        server.recv(512)
+        world.stop()
+    need(world.engine.returncode == 0, "exit status", world.engine.returncode)
+    world.write("hikyaku.conf", world.text())
+
+
 def test_event_log(world):
     """events.log: every event once, over a reopening and a restart"""
     path = os.path.join(world.dir, "events.jsonl")

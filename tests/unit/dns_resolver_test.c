@@ -419,6 +419,35 @@ static void closing_answers_nobody(void **state)
 		assert_int_equal(askings[i].nanswers, 0);
 }
 
+/* With questions in flight, pausing and waiting, and one that is put too late. */
+static void leaving_lets_go_of_sockets(void **state)
+{
+	static const enum deed deeds[] = {SAY_NOTHING};
+	struct asking askings[5];
+
+	(void)state;
+	server_open(&servers[0], deeds, 1);
+	close(servers[0].fd); /* refused: the first one pauses */
+	servers[0].fd = -1;
+	struct resolver *resolver = resolver_for(1, 2);
+
+	ask(resolver, &askings[0], "a.example");
+	turn();
+	turn();
+	ask(resolver, &askings[1], "b.example");
+	ask(resolver, &askings[2], "c.example");
+	for (int i = 0; i < 30 && !resolver_leave(resolver); i++)
+		turn();
+	assert_true(resolver_leave(resolver));
+	ask(resolver, &askings[3], "c.example");
+	ask(resolver, &askings[4], "d.example");
+	turn();
+	assert_true(resolver_leave(resolver));
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(askings[i].nanswers, 0);
+	resolver_free(resolver);
+}
+
 int main(void)
 {
 #define WITH_RING(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -435,6 +464,7 @@ int main(void)
 		WITH_RING(equal_questions_are_asked_once),
 		WITH_RING(questions_in_flight_are_bounded),
 		WITH_RING(closing_answers_nobody),
+		WITH_RING(leaving_lets_go_of_sockets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
