@@ -12,6 +12,7 @@
 
 #include "base/stat.h"
 #include "queue/keeper.h"
+#include "scheduler/common.h"
 
 #include <pthread.h>
 
@@ -24,6 +25,7 @@ struct engine {
 	const struct config *config; /* at the start; workers hold the current one */
 	struct stats stats;
 	struct axes axes;
+	struct commons commons; /* limits of sites, over all workers */
 	struct warm_ups warm_ups;
 	struct learned learned;
 	struct trusted trusted; /* read at the start */

@@ -204,6 +204,7 @@ void start_undo(struct start *start)
 	if (start->state)
 		state_close(start->state);
 	axes_free(&start->engine.axes);
+	commons_free(&start->engine.commons);
 	warm_ups_free(&start->engine.warm_ups);
 	learned_free(&start->engine.learned);
 	trusted_free(&start->engine.trusted);

@@ -142,6 +142,7 @@ bool worker_open(struct worker *worker)
 	worker->scheduler = scheduler_new(&(struct scheduler_setup){.slots = slots,
 								    .records = records,
 								    .seed = worker->seed,
+								    .commons = &worker->engine->commons,
 								    .site_gone = target_free,
 								    .tenant_terms = tenant_terms,
 								    .pool_sources = pool_sources,

@@ -141,3 +141,12 @@ unsigned budget_wanted(const struct budget *budget)
 {
 	return atomic_load_explicit(&budget->wanted, memory_order_relaxed);
 }
+
+unsigned budget_connections_share(const struct budget *budget, unsigned parts)
+{
+	unsigned most = atomic_load_explicit(&budget->connections_max, memory_order_relaxed);
+
+	if (most == 0)
+		return UINT_MAX;
+	return most > parts ? most / parts : 1;
+}

@@ -57,3 +57,5 @@ unsigned budget_connections_most(const struct budget *budget);
 /* One more waits for a connection (1), or one less (-1); how many do. */
 void budget_want(struct budget *budget, int change);
 unsigned budget_wanted(const struct budget *budget);
+/* What each of so many parts may have of them, at least one; UINT_MAX: as many as it likes. */
+unsigned budget_connections_share(const struct budget *budget, unsigned parts);

@@ -167,6 +167,9 @@ bool lane_connect(struct lane *lane, struct exchanger *exchanger, uint64_t now_m
 /* What lane_connect took from the rates, for one that was not tried. */
 void lane_unconnect(struct lane *lane);
 void lane_disconnect(struct lane *lane);
+/* One of its connections is to take nothing more and to close: another worker that serves the site has fewer than its
+ * share and wants one. Asked of each in turn; one that yields is counted until it is reported closed. */
+bool lane_yields(struct lane *lane, uint64_t now_ms);
 
 /* The site took a message. */
 void lane_succeeded(struct lane *lane, unsigned recipients, uint64_t now_ms);

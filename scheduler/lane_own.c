@@ -56,6 +56,14 @@ static void bind(uint64_t free_ms, enum lane_wait name, uint64_t *next_ms, enum 
 	*wait = name;
 }
 
+/* Of the budgets, the first that is counted for the name of its site: over all sources. Behind it, its own source. */
+enum { OF_NAME = LANE_SOURCE_BUDGETS_MAX + 1 };
+
+static struct namesakes_source *source_of(const struct lane *lane)
+{
+	return &lane->site->traffic->namesakes->sources[lane->source];
+}
+
 /* The i-th of LANE_BUDGETS_MAX; NULL: nothing is limited there. */
 static struct budget *budget_at(const struct lane *lane, unsigned i)
 {
@@ -66,16 +74,16 @@ static struct budget *budget_at(const struct lane *lane, unsigned i)
 		return i < lane->limits->nbudgets ? lane->limits->budgets[i] : NULL;
 	if (i == LANE_SOURCE_BUDGETS_MAX)
 		return traffic->total;
-	if (i == LANE_SOURCE_BUDGETS_MAX + 1)
-		return traffic->namesakes ? &traffic->namesakes->total : NULL;
-	return traffic->namesakes && site->standing != SITE_BESIDE ? traffic->namesakes->sources[lane->source] : NULL;
+	if (i == OF_NAME)
+		return traffic->namesakes ? &traffic->namesakes->common->total : NULL;
+	return traffic->namesakes && site->standing != SITE_BESIDE ? &source_of(lane)->common->budget : NULL;
 }
 
 static enum lane_wait budget_wait(unsigned i)
 {
 	if (i < LANE_SOURCE_BUDGETS_MAX)
 		return LANE_WAITS_SOURCE;
-	return i <= LANE_SOURCE_BUDGETS_MAX + 1 ? LANE_WAITS_TOTAL : LANE_WAITS_SITE;
+	return i <= OF_NAME ? LANE_WAITS_TOTAL : LANE_WAITS_SITE;
 }
 
 uint64_t lane_slow_next_ms(const struct lane *lane, uint64_t now_ms)
@@ -103,14 +111,25 @@ uint64_t lane_next_ms(const struct lane *lane, enum lane_wait *wait, uint64_t no
 	return next_ms;
 }
 
+/* What its name allows of connections opened; NULL: it says nothing. */
+static struct budget *connects_of_name(const struct lane *lane)
+{
+	return lane->site->traffic->namesakes && lane->site->standing != SITE_BESIDE
+		       ? &source_of(lane)->common->connects
+		       : NULL;
+}
+
 uint64_t lane_connects_ms(const struct lane *lane, enum lane_wait *wait, uint64_t now_ms)
 {
+	const struct budget *connects;
 	uint64_t next_ms = 0;
 
 	if (lane->paces)
 		bind(pace_next_ms(&lane->paces->connections, now_ms), LANE_WAITS_CONNECTION_RATE, &next_ms, wait);
 	if (lane->limits->connects)
 		bind(budget_next_ms(lane->limits->connects, now_ms), LANE_WAITS_SOURCE, &next_ms, wait);
+	if ((connects = connects_of_name(lane)))
+		bind(budget_next_ms(connects, now_ms), LANE_WAITS_CONNECTION_RATE, &next_ms, wait);
 	return next_ms;
 }
 
@@ -197,16 +216,26 @@ void lane_give(struct lane *lane, struct exchanger *exchanger, unsigned n, uint6
 	exchanger_give(exchanger, n, now_ms);
 }
 
-/* One connection less in the first budgets. */
-static void disconnect_from(struct lane *lane, unsigned end)
+/* One connection more or less in that budget. What its name has here is counted for its share (namesakes.h). */
+static void count(struct lane *lane, unsigned i, int change)
 {
-	struct budget *budget;
+	struct namesakes *namesakes = lane->site->traffic->namesakes;
 
-	for (unsigned i = 0; i < end; i++)
-		if (lane->connected[i] && (budget = budget_at(lane, i))) {
-			lane->connected[i]--;
-			budget_disconnect(budget);
-		}
+	lane->connected[i] += (unsigned)change;
+	if (i == OF_NAME)
+		namesakes->count.open += (unsigned)change;
+	else if (i > OF_NAME)
+		source_of(lane)->count.open += (unsigned)change;
+}
+
+static void disconnect_from(struct lane *lane, unsigned i)
+{
+	struct budget *budget = budget_at(lane, i);
+
+	if (!budget)
+		return;
+	count(lane, i, -1);
+	budget_disconnect(budget);
 }
 
 /* One more in each of the budgets, or in none. */
@@ -216,23 +245,47 @@ static bool connect_in_all(struct lane *lane)
 		struct budget *budget = budget_at(lane, i);
 
 		if (budget && !budget_connect(budget)) {
-			disconnect_from(lane, i);
+			while (i-- > 0)
+				if (lane->connected[i])
+					disconnect_from(lane, i);
 			return false;
 		}
-		lane->connected[i] += budget != NULL;
+		if (budget)
+			count(lane, i, 1);
 	}
 	return true;
 }
 
+/* One of each of the connections it may open in a time, or none. */
+static bool take_connects(const struct lane *lane, uint64_t now_ms)
+{
+	struct budget *source = lane->limits->connects, *name = connects_of_name(lane);
+
+	if (source && budget_take(source, 1, now_ms) == 0)
+		return false;
+	if (!name || budget_take(name, 1, now_ms))
+		return true;
+	if (source)
+		budget_give(source, 1);
+	return false;
+}
+
+static void give_connects(const struct lane *lane)
+{
+	struct budget *source = lane->limits->connects, *name = connects_of_name(lane);
+
+	if (source)
+		budget_give(source, 1);
+	if (name)
+		budget_give(name, 1);
+}
+
 bool lane_connect(struct lane *lane, struct exchanger *exchanger, uint64_t now_ms)
 {
-	struct budget *connects = lane->limits->connects;
-
-	if (connects && budget_take(connects, 1, now_ms) == 0)
+	if (!take_connects(lane, now_ms))
 		return false;
 	if (!connect_in_all(lane)) {
-		if (connects)
-			budget_give(connects, 1);
+		give_connects(lane);
 		return false;
 	}
 	if (lane->paces)
@@ -245,8 +298,7 @@ bool lane_connect(struct lane *lane, struct exchanger *exchanger, uint64_t now_m
 
 void lane_unconnect(struct lane *lane)
 {
-	if (lane->limits->connects)
-		budget_give(lane->limits->connects, 1);
+	give_connects(lane);
 	if (lane->paces)
 		pace_give(&lane->paces->connections, 1);
 }
@@ -254,11 +306,14 @@ void lane_unconnect(struct lane *lane)
 /* A budget that came with a reload has not counted the connections of before. */
 void lane_disconnect(struct lane *lane)
 {
-	struct budget *budget;
-
 	for (unsigned i = 0; i < LANE_BUDGETS_MAX; i++)
-		if (lane->connected[i] > lane->open + lane->opening && (budget = budget_at(lane, i))) {
-			lane->connected[i]--;
-			budget_disconnect(budget);
-		}
+		if (lane->connected[i] > lane->open + lane->opening)
+			disconnect_from(lane, i);
+}
+
+bool lane_yields(struct lane *lane, uint64_t now_ms)
+{
+	struct namesakes *namesakes = lane->site->traffic->namesakes;
+
+	return namesakes && namesakes_yields(namesakes, lane, now_ms);
 }

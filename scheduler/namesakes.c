@@ -10,16 +10,22 @@
 
 #include "base/check.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE_MS = 250, CALLS_MAX = 1000 };
+enum { LINE_MS = 250, CALLS_MAX = 1000, WANTED_MS = 4 * LINE_MS /* who stands in line says it again */ };
+
+static const struct budget *budget_of(const struct namesakes *namesakes, unsigned source)
+{
+	return &namesakes->sources[source].common->budget;
+}
 
 /* When that lane's next recipient may go; 0: now. */
 static uint64_t next_of(const struct namesakes *namesakes, unsigned i, uint64_t now_ms)
 {
-	uint64_t total_ms = budget_next_ms(&namesakes->total, now_ms);
-	uint64_t own_ms = budget_next_ms(namesakes->sources[i], now_ms);
+	uint64_t total_ms = budget_next_ms(&namesakes->common->total, now_ms);
+	uint64_t own_ms = budget_next_ms(budget_of(namesakes, i), now_ms);
 
 	return total_ms > own_ms ? total_ms : own_ms;
 }
@@ -44,7 +50,7 @@ static unsigned room_of(const struct namesakes *namesakes, uint64_t now_ms, uint
 		if (at_ms > now_ms && at_ms < *next_ms)
 			*next_ms = at_ms;
 		if (at_ms <= now_ms)
-			room += room_at(namesakes->sources[i], now_ms);
+			room += room_at(budget_of(namesakes, i), now_ms);
 	}
 	return room;
 }
@@ -73,10 +79,10 @@ struct namesakes *namesakes_hold(struct scheduler *scheduler, struct slice name)
 	CHECK(namesakes != NULL);
 	if (!node) {
 		namesakes->scheduler = scheduler;
+		namesakes->common = common_hold(scheduler->commons, name);
 		memcpy(namesakes->text, name.ptr, name.len);
 		list_init(&namesakes->line);
 		timer_init(&namesakes->timer, on_due);
-		budget_init(&namesakes->total, 0, 0, 0, 0);
 		map_add(&scheduler->namesakes, &namesakes->node, (struct slice){namesakes->text, name.len});
 	}
 	namesakes->nsites++;
@@ -90,8 +96,7 @@ void namesakes_drop(struct namesakes *namesakes)
 	CHECK(list_is_empty(&namesakes->line));
 	timer_stop(&namesakes->scheduler->wheel, &namesakes->timer);
 	map_remove(&namesakes->scheduler->namesakes, &namesakes->node);
-	for (unsigned i = 0; i < namesakes->nsources; i++)
-		free(namesakes->sources[i]);
+	common_drop(namesakes->scheduler->commons, namesakes->common);
 	free(namesakes->sources);
 	free(namesakes);
 }
@@ -102,34 +107,93 @@ static void grow(struct namesakes *namesakes, unsigned nsources)
 		return;
 	namesakes->sources = realloc(namesakes->sources, nsources * sizeof(*namesakes->sources));
 	CHECK(namesakes->sources != NULL);
-	for (; namesakes->nsources < nsources; namesakes->nsources++) {
-		struct budget *budget = malloc(sizeof(*budget));
-
-		CHECK(budget != NULL);
-		budget_init(budget, 0, 0, 0, 0);
-		namesakes->sources[namesakes->nsources] = budget;
-	}
+	for (; namesakes->nsources < nsources; namesakes->nsources++)
+		namesakes->sources[namesakes->nsources] = (struct namesakes_source){
+			common_source_of(namesakes->scheduler->commons, namesakes->common, namesakes->nsources),
+			{0, 0}};
 }
 
 void namesakes_limit(struct namesakes *namesakes, const struct site_terms *terms)
 {
-	budget_limit(&namesakes->total, terms->total_rate.count, terms->total_rate.period_ms, terms->total_rate.burst,
-		     (unsigned)terms->total_connections);
+	common_limit(namesakes->scheduler->commons, namesakes->common, terms);
 	grow(namesakes, (unsigned)terms->nlanes);
-	for (unsigned i = 0; i < terms->nlanes; i++) {
-		const struct lane_limits *limits = terms->lanes[i];
-
-		budget_limit(namesakes->sources[i], limits->rate_count, limits->rate_period_ms, limits->rate_burst,
-			     limits->connections);
-	}
+	namesakes->workers = (unsigned)terms->workers;
+	namesakes->parts_max = terms->total_connections ? (unsigned)terms->total_connections : UINT_MAX;
+	for (unsigned i = 0; i < terms->nlanes; i++)
+		if (!terms->lanes[i]->ended && terms->lanes[i]->connections < namesakes->parts_max)
+			namesakes->parts_max = terms->lanes[i]->connections;
 }
 
-bool namesakes_admits(const struct namesakes *namesakes, const struct lane *lane, bool urgent)
+/* Fewer connections than the part's share of that budget; more. */
+static bool has_less(const struct namesakes *namesakes, const struct namesakes_count *count,
+		     const struct budget *budget)
 {
-	unsigned bulk = lane_bulk_connections(lane), all = lane->limits->connections;
+	return count->open < budget_connections_share(budget, common_parts(namesakes->common));
+}
 
+static bool has_more(const struct namesakes *namesakes, const struct namesakes_count *count,
+		     const struct budget *budget)
+{
+	return count->open > count->yielding &&
+	       count->open - count->yielding > budget_connections_share(budget, common_parts(namesakes->common));
+}
+
+static bool is_wanted(const struct namesakes *namesakes, uint64_t now_ms)
+{
+	uint64_t wanted_ms = atomic_load_explicit(&namesakes->common->wanted_ms, memory_order_relaxed);
+
+	return wanted_ms && now_ms < wanted_ms + WANTED_MS;
+}
+
+static unsigned reserve_of(const struct lane *lane, bool urgent)
+{
+	return urgent ? 0 : lane->limits->connections - lane_bulk_connections(lane);
+}
+
+/* One more connection of its source is allowed, as far as its own kind of mail goes. */
+static bool has_room(const struct namesakes *namesakes, const struct lane *lane, bool urgent)
+{
 	return lane->site->standing == SITE_BESIDE ||
-	       budget_connections_left(namesakes->sources[lane->source]) > (urgent ? 0 : all - bulk);
+	       budget_connections_left(budget_of(namesakes, lane->source)) > reserve_of(lane, urgent);
+}
+
+bool namesakes_admits(struct namesakes *namesakes, const struct lane *lane, bool urgent, uint64_t now_ms)
+{
+	const struct budget *total = &namesakes->common->total;
+	bool room = has_room(namesakes, lane, urgent);
+
+	if (common_parts(namesakes->common) < 2)
+		return room;
+	if (!has_less(namesakes, &namesakes->count, total) ||
+	    !has_less(namesakes, &namesakes->sources[lane->source].count, budget_of(namesakes, lane->source)))
+		return room && !is_wanted(namesakes, now_ms);
+	if (!room || budget_connections_left(total) == 0)
+		atomic_store_explicit(&namesakes->common->wanted_ms, now_ms, memory_order_relaxed);
+	return room;
+}
+
+bool namesakes_yields(struct namesakes *namesakes, const struct lane *lane, uint64_t now_ms)
+{
+	struct namesakes_count *all = &namesakes->count, *own = &namesakes->sources[lane->source].count;
+	const struct budget *total = &namesakes->common->total;
+	bool yields;
+
+	if (common_parts(namesakes->common) < 2 || !is_wanted(namesakes, now_ms))
+		return false;
+	yields = (!has_room(namesakes, lane, false) && has_more(namesakes, own, budget_of(namesakes, lane->source))) ||
+		 (budget_connections_left(total) == 0 && has_more(namesakes, all, total));
+	own->yielding += yields;
+	all->yielding += yields;
+	return yields;
+}
+
+void namesakes_yielded(struct namesakes *namesakes, const struct lane *lane)
+{
+	struct namesakes_count *all = &namesakes->count, *own = &namesakes->sources[lane->source].count;
+
+	CHECK(all->yielding > 0 && own->yielding > 0);
+	all->yielding--;
+	own->yielding--;
 }
 
 void namesakes_wait(struct site *site, uint64_t until_ms, uint64_t now_ms)
@@ -151,4 +215,37 @@ void namesakes_call(struct namesakes *namesakes)
 
 	if (link)
 		book_look(namesakes->scheduler, LIST_OWNER(link, struct traffic, in_line)->site);
+}
+
+void namesakes_look_begin(struct namesakes *namesakes)
+{
+	namesakes->load.sent = 0;
+	namesakes->load.plenty = false;
+}
+
+/* It rests, is slowed down, or has shown how much it takes. One exchanger that cannot be reached has others beside it.
+ */
+static bool is_choosy(const struct lane *lane, uint64_t now_ms)
+{
+	if (lane_is_resting(lane, now_ms) || lane_is_slowed(lane, now_ms))
+		return true;
+	LIST_EACH (link, &lane->exchangers)
+		if (exchanger_is_paced(exchanger_of(link)) || exchanger_of(link)->crowd.edge)
+			return true;
+	return false;
+}
+
+void namesakes_look(struct site *site, uint64_t now_ms)
+{
+	struct namesakes *namesakes = site->traffic ? site->traffic->namesakes : NULL;
+	struct namesakes_load *load = namesakes ? &namesakes->load : NULL;
+
+	for (unsigned i = 0; load && i < site->nlanes; i++) {
+		struct lane *lane = site->lanes[i];
+
+		load->sent += now_ms - lane->second_ms < 2000 ? lane->sent_last_second : 0;
+		load->plenty |= lane->plenty || fair_has_turn(&site->bulk);
+		if (is_choosy(lane, now_ms))
+			atomic_store_explicit(&namesakes->common->choosy_ms, now_ms, memory_order_relaxed);
+	}
 }

@@ -12,13 +12,16 @@ static void slot_free(struct scheduler *scheduler, struct lane *lane)
 	book_feed_starved(scheduler);
 }
 
-static void close_one(struct scheduler *scheduler, struct lane *lane, struct exchanger *exchanger, bool idle)
+static void close_one(struct scheduler *scheduler, struct lane *lane, struct exchanger *exchanger,
+		      const struct report *report)
 {
-	CHECK(exchanger->open > 0 && (!idle || exchanger->idle > 0));
+	CHECK(exchanger->open > 0 && (!report->idle || exchanger->idle > 0));
 	lane->open--;
 	exchanger->open--;
-	lane->idle -= idle;
-	exchanger->idle -= idle;
+	lane->idle -= report->idle;
+	exchanger->idle -= report->idle;
+	if (report->yields)
+		namesakes_yielded(lane->site->traffic->namesakes, lane);
 	slot_free(scheduler, lane);
 }
 
@@ -93,7 +96,7 @@ void scheduler_report(struct scheduler *scheduler, struct lane *lane, const stru
 		exchanger->turn = ++lane->turns;
 		return; /* nothing becomes possible by it */
 	case REPORT_IDLE: count_idle(lane, exchanger, 1); break;
-	case REPORT_CLOSED: close_one(scheduler, lane, exchanger, report->idle); break;
+	case REPORT_CLOSED: close_one(scheduler, lane, exchanger, report); break;
 	case REPORT_UNREACHABLE:
 		refuse(lane, exchanger, report, now_ms);
 		/* fall through */

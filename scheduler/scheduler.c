@@ -29,6 +29,7 @@ struct scheduler *scheduler_new(const struct scheduler_setup *setup, uint64_t no
 	scheduler->connects_left = UINT_MAX;
 	scheduler->records_free = (int)setup->records;
 	scheduler->site_gone = setup->site_gone;
+	scheduler->commons = setup->commons ? setup->commons : &scheduler->own;
 	scheduler->tenant_terms = setup->tenant_terms;
 	scheduler->pool_sources = setup->pool_sources;
 	scheduler->who = setup->who;
@@ -63,6 +64,7 @@ void scheduler_free(struct scheduler *scheduler)
 	map_free(&scheduler->namesakes);
 	map_free(&scheduler->lane_limits);
 	map_free(&scheduler->site_limits);
+	commons_free(&scheduler->own);
 	free(scheduler);
 }
 
@@ -347,6 +349,11 @@ struct ready *scheduler_list(struct scheduler *scheduler, struct slice name)
 	struct map_node *node = map_find(&scheduler->lists, name);
 
 	return node ? MAP_OWNER(node, struct ready, node) : NULL;
+}
+
+const struct map *scheduler_namesakes(const struct scheduler *scheduler)
+{
+	return &scheduler->namesakes;
 }
 
 const struct map *scheduler_sites(const struct scheduler *scheduler)

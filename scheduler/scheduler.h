@@ -28,6 +28,7 @@ struct scheduler_setup {
 	unsigned slots;	  /* connections in all */
 	unsigned records; /* records in memory in all */
 	uint64_t seed;
+	struct commons *commons; /* borrowed: what it counts together with other schedulers; NULL: there is no other */
 	void (*site_gone)(struct site *site); /* frees site->target; may be NULL */
 	/* Asked when a tenant has mail, and at scheduler_terms: false, or NULL itself, means weight 1 and no budget. */
 	bool (*tenant_terms)(void *who, struct slice tenant, struct tenant_terms *terms);
@@ -53,6 +54,7 @@ struct site_spec {
 	bool unroutable;	       /* the DNS says why mail cannot go; ask before the next lease after that time */
 	uint8_t protection;	       /* the engine's: what the domain demands of a connection */
 	enum site_standing standing;   /* what its key says: a site keeps the one it was made with */
+	unsigned workers;	       /* that are to serve its name at once, as configured; 0: as it needs */
 	const struct site_spec *named; /* not ORDINARY: limits of its name, which the ordinary ones have. Borrowed */
 };
 
@@ -86,6 +88,7 @@ struct report {
 	enum report_kind kind;
 	struct exchanger *exchanger; /* NULL: the lane's first */
 	bool idle;		     /* CLOSED: it had no transaction */
+	bool yields;		     /* CLOSED: for another worker's sake (lane_yields) */
 	unsigned recipients;	     /* DELIVERED: accepted; SLOWER: refused for that */
 	unsigned others;	     /* DELIVERED: attempted and not accepted */
 	uint64_t delay_ms; /* UNREACHABLE, CROWDED, SLOWER, REST: the time the receiver named; 0: by what is known */
@@ -148,6 +151,7 @@ uint64_t scheduler_wait_ms(const struct scheduler *scheduler, uint64_t now_ms, u
 struct domain *scheduler_domain(struct scheduler *scheduler, struct slice name);
 struct ready *scheduler_list(struct scheduler *scheduler, struct slice name);
 /* For status and reload. */
+const struct map *scheduler_namesakes(const struct scheduler *scheduler);
 const struct map *scheduler_sites(const struct scheduler *scheduler);
 const struct map *scheduler_domains(const struct scheduler *scheduler);
 struct random *scheduler_random(struct scheduler *scheduler);

@@ -91,6 +91,7 @@ struct ready {
 	uint64_t sources;     /* bit i: lane i may send it */
 	uint16_t campaign_at; /* where in the name the campaign begins */
 	uint16_t pool_at;     /* where in the name its pool begins; 0: it has none */
+	uint8_t parts_told;   /* the engine's: of its site, when they were told of it */
 	bool transactional : 1;
 	bool leasing : 1; /* a lease is under way */
 	bool more : 1;	  /* it became non-empty again while a lease was under way */

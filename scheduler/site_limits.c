@@ -25,6 +25,7 @@ static struct site_limits *new_limits(struct scheduler *scheduler, const struct 
 	limits->terms.named = spec->named ? site_limits_hold(scheduler, spec->named) : NULL;
 	limits->terms.total_rate = spec->total_rate;
 	limits->terms.total_connections = spec->total_connections;
+	limits->terms.workers = spec->workers;
 	limits->terms.nlanes = spec->nlanes;
 	for (unsigned i = 0; i < spec->nlanes; i++)
 		limits->terms.lanes[i] = lane_limits_hold(&scheduler->lane_limits, &spec->limits[i]);

@@ -19,6 +19,7 @@ struct site_limits {
 		const struct site_limits *named; /* counted: those of its name (site_spec); NULL: these */
 		struct pace_limit total_rate;	 /* over all lanes; count 0: unlimited */
 		uint64_t total_connections;	 /* ...; 0: unlimited */
+		uint64_t workers;		 /* that are to serve its name at once; 0: as it needs */
 		uint64_t nlanes;
 		const struct lane_limits *lanes[]; /* counted, nlanes of them */
 	} terms;				   /* without holes: compared as bytes */

@@ -81,7 +81,7 @@ static bool next_connect(struct scheduler *scheduler, struct lane *lane, struct 
 		return false;
 	}
 	if (lane->site->traffic->namesakes &&
-	    !namesakes_admits(lane->site->traffic->namesakes, lane, lane->nurgent > 0)) {
+	    !namesakes_admits(lane->site->traffic->namesakes, lane, lane->nurgent > 0, now_ms)) {
 		wait_own(lane, LANE_WAITS_SITE, 0, now_ms, wake_ms);
 		return false;
 	}

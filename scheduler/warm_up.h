@@ -10,7 +10,7 @@
  * one of the list there is no limit. What was sent today must outlive the process: warm_up_used tells it,
  * warm_up_restore brings it back.
  *
- * The count is one atomic word: one thread sends, others may look and write it down. */
+ * The count is one atomic word: any thread may take, look and write it down. */
 #pragma once
 
 #include <stdatomic.h>
