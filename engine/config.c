@@ -33,6 +33,7 @@ struct limits limits_unset(void)
 		.learning = LIMIT_UNSET,
 		.sts = LIMIT_UNSET,
 		.reserved = LIMIT_UNSET,
+		.parts = LIMIT_UNSET,
 	};
 
 	for (int i = 0; i < TIMEOUT_COUNT; i++)

@@ -62,7 +62,7 @@ struct config_place {
 
 /* The limit keys; what is not set is LIMIT_UNSET, an empty rate, or 0. Along one axis the nearest overrides. */
 struct limits {
-	int connections, messages_per_connection, recipients_per_message, window, total_connections, reserved;
+	int connections, messages_per_connection, recipients_per_message, window, total_connections, reserved, parts;
 	struct rate rate, connection_rate, total_rate;
 	int tls; /* enum tls_policy, or LIMIT_UNSET */
 	int sts; /* 0, 1, or LIMIT_UNSET */

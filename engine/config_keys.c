@@ -46,6 +46,10 @@ const struct config_key config_keys[] = {
 	{"reserved-connections", LANE, 0, KIND_INT, LIMIT(reserved),
 	 "Of the connections, those kept for transactional mail; one, of four or more, if not set.", NULL,
 	 BOUNDS(0, 1000)},
+	{"parts", IN(SITE), 0, KIND_INT, LIMIT(parts),
+	 "So many workers serve it at the same time while its receivers take what comes; if not set, one does, and "
+	 "more while one is too slow for it.",
+	 NULL, BOUNDS(1, 64)},
 	{"learning", LANE, 0, KIND_WORD, LIMIT(learning),
 	 "Inside these limits, find out how many connections and what rate the receiver takes; with false the limits "
 	 "are all there is.",

@@ -81,7 +81,7 @@ struct config_section_row {
 };
 
 /* The limit keys come first: their positions index limits.places. */
-enum { LIMIT_KEYS = 26 };
+enum { LIMIT_KEYS = 27 };
 
 extern const struct config_key config_keys[];
 extern const unsigned config_nkeys;

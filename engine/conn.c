@@ -25,9 +25,10 @@ static void conn_exchange(struct conn *conn);
 
 void conn_report(struct conn *conn, enum report_kind kind, uint64_t delay_ms, struct slice why)
 {
-	struct report report = {
-		.kind = kind, .exchanger = conn->exchanger, .idle = conn->idle, .delay_ms = delay_ms, .why = why};
+	struct report report = {.kind = kind, .exchanger = conn->exchanger, .delay_ms = delay_ms, .why = why};
 
+	report.idle = conn->idle;
+	report.yields = conn->yields;
 	scheduler_report(conn->worker->scheduler, conn->lane, &report, worker_now_ms(conn->worker));
 }
 
@@ -362,16 +363,6 @@ static void conn_exchange(struct conn *conn)
 	carrier_opened(conn);
 }
 
-static void conn_remember(struct conn *conn)
-{
-	struct host *host = conn->host;
-
-	host->rset_needed |= session_found_rset_needed(&conn->session);
-	host->pipelining_broken |= session_found_pipelining_broken(&conn->session);
-	host->window_broken |= session_found_window_broken(&conn->session);
-	host->window_proved |= session_found_window_proved(&conn->session);
-}
-
 static void conn_speak(struct conn *conn)
 {
 	struct session_send send;
@@ -410,11 +401,12 @@ static void conn_turn(struct conn *conn)
 		}
 	}
 	conn_exchange(conn);
-	if (conn->ntransactions == 0 && (worker->draining || lane_is_resting(conn->lane, worker_now_ms(worker))))
+	if (conn->ntransactions == 0 &&
+	    (worker->draining || conn->yields || lane_is_resting(conn->lane, worker_now_ms(worker))))
 		session_quit(&conn->session, worker_now_ms(worker));
 	conn_set_idle(conn, conn->opened && conn->ntransactions == 0 && session_is_ready(&conn->session));
 	if (session_is_closed(&conn->session)) {
-		conn_remember(conn);
+		host_learn(conn->host, &conn->session);
 		if (!conn->opened && !conn->passing_on && session_end_is_error(session_end(&conn->session)))
 			approach_refused(conn);
 		conn_close(conn);

@@ -56,6 +56,7 @@ struct conn {
 	unsigned given;		/* in all */
 	unsigned accepted;	/* recipients */
 	bool refused;		/* the lane has heard why it was not wanted */
+	bool yields;		/* it takes nothing more: another worker is to have one (lane_yields) */
 	uint64_t number, idle_until_ms;
 	char *probe;		      /* owned: the address a window is probed with; NULL: none */
 	struct conn_failure *failure; /* owned: why the last route did not work; NULL: none has failed */

@@ -13,6 +13,7 @@
 
 #include "conn.h"
 #include "controls.h"
+#include "giants.h"
 #include "home.h"
 #include "outcome.h"
 #include "protection.h"
@@ -139,14 +140,6 @@ static void on_leased(void *who, const struct leased *leased)
 		delivery_prepared(delivery);
 }
 
-/* A domain that leaves is gone when no lease of it is under way and nothing of it is here: its home waits to hear it.
- */
-static void tell_home(struct worker *worker, struct slice domain)
-{
-	if (!scheduler_domain(worker->scheduler, domain))
-		home_released(worker, domain);
-}
-
 static void on_lease_over(void *who, struct slice name, unsigned got, uint64_t remaining)
 {
 	struct worker *worker = who;
@@ -158,9 +151,10 @@ static void on_lease_over(void *who, struct slice name, unsigned got, uint64_t r
 	bool leaving = list->domain->leaving && list_parse(name, &parts);
 
 	worker->nasked -= list->lease.asked;
+	giants_share(worker, list, remaining);
 	scheduler_leased(worker->scheduler, list, got, remaining, worker_now_ms(worker));
 	if (leaving)
-		tell_home(worker, parts.domain);
+		home_released(worker, parts.domain);
 }
 
 struct slice delivery_sender(const struct delivery *delivery)
@@ -287,6 +281,9 @@ struct tx *delivery_next(struct conn *conn)
 	if ((conn->lane->nready == 0 && conn->lane->aside == 0) || worker->draining || worker->redis_away ||
 	    !worker_may_send(worker))
 		return NULL;
+	conn->yields = conn->yields || (conn->opened && lane_yields(conn->lane, worker_now_ms(worker)));
+	if (conn->yields)
+		return NULL;
 	transaction = transaction_compose(conn);
 	if (!transaction)
 		return NULL;
@@ -375,7 +372,7 @@ void delivery_free(struct delivery *delivery)
 	pool_give(&worker->deliveries, delivery);
 	scheduler_drop(worker->scheduler, domain);
 	if (leaving)
-		tell_home(worker, released);
+		home_released(worker, released);
 }
 
 struct settlement delivery_settlement(const struct delivery *delivery, enum settle_verb verb)

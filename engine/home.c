@@ -1,9 +1,10 @@
 /* One structure per domain that has mail, on its home worker: what the DNS said, which site that makes, who has it now.
- * Letters between workers carry copies; nothing in them points into the sender's memory. What a worker grants itself is
- * one and the same. */
+ * Whoever was granted it is one of its holders until he says that nothing of it is left with him; a holder that was
+ * asked something is granted nothing more until he has answered, so that no letter can cross another's meaning. */
 #include "home.h"
 
-#include "delivery.h"
+#include "giants.h"
+#include "letters.h"
 #include "policies.h"
 #include "routing.h"
 #include "site_key.h"
@@ -15,12 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FORGET_MS = 10 * 60 * 1000, UNUSED_AT_ONCE = 4096 };
+enum { FORGET_MS = 10 * 60 * 1000, UNUSED_AT_ONCE = 4096, MERGED_AT_ONCE = 1024 };
 
-/* Where a domain's grant stands. NOWHERE: nobody may lease its mail. GRANTED: one worker may. RELEASING: it was asked
- * to stop, or whether it has anything of it, and has not said. */
-enum grant { GRANT_NOWHERE, GRANT_GIVEN, GRANT_RELEASING };
-
+/* Holders are bits by the workers' numbers. */
 struct home {
 	struct map_node node;  /* by name, of the same memory */
 	struct worker *worker; /* parent */
@@ -28,15 +26,19 @@ struct home {
 	struct sts_ask policy_ask;
 	bool asking;		   /* the one or the other */
 	bool is_outdated;	   /* there is another configuration since it asked */
+	bool is_moving;		   /* its site has another owner: nobody is granted it until nobody holds it */
+	bool is_split;		   /* it was granted to one of several parts of its site, or to all */
+	bool is_due;		   /* ... and there are fewer parts now: to be settled */
+	bool is_unused;		   /* no mail for long: forgotten when its holders have nothing of it either */
 	struct sts_policy *policy; /* counted: by MTA-STS; NULL: none */
-	enum grant grant;
-	unsigned owner;	       /* worker number, while not NOWHERE */
-	unsigned other_site;   /* answers in a row that led to another owner */
-	struct routes *routes; /* counted; NULL: not known */
-	struct list waiting;   /* struct waiting: lists to offer once it is granted */
+	uint64_t holders;	   /* they may have mail of it */
+	uint64_t asked;		   /* of them: to let go, or whether they have any */
+	unsigned owner;		   /* of its site, while it has holders */
+	unsigned other_site;	   /* answers in a row that led to another owner */
+	struct routes *routes;	   /* counted; NULL: not known */
+	struct list waiting;	   /* struct waiting: lists to offer once it is granted */
 	uint64_t used_ms;
-	bool is_unused; /* no mail for long: forgotten when its owner has nothing of it either */
-	char text[];	/* its name */
+	char text[]; /* its name */
 };
 
 static struct slice home_name(const struct home *home)
@@ -46,119 +48,9 @@ static struct slice home_name(const struct home *home)
 
 struct waiting {
 	struct list link;
+	bool for_all;	   /* parts of its site, not for one of them */
 	struct slice list; /* of the same memory */
 };
-
-enum letter_kind {
-	LETTER_GRANT,
-	LETTER_RENEW,
-	LETTER_RELEASE,
-	LETTER_WAITS,
-	LETTER_RELEASED,
-	LETTER_UNUSED,
-	LETTER_USED
-};
-
-struct letter {
-	struct message_to_ring message;
-	struct worker *to, *from;
-	enum letter_kind kind;
-	struct routes *routes;	   /* GRANT: counted */
-	struct sts_policy *policy; /* ... counted; NULL: none */
-	struct slice domain, list; /* of the same memory; list may be empty */
-};
-
-static void letter_open(struct letter *letter);
-
-static void on_letter(struct message_to_ring *message)
-{
-	letter_open(MAP_OWNER(message, struct letter, message));
-}
-
-/* Counts are not for two threads: another worker gets a copy. */
-static struct routes *routes_for(struct routes *routes, bool own)
-{
-	return own ? routes_keep(routes) : routes_make(routes);
-}
-
-static void letter_send(struct worker *from, unsigned to, enum letter_kind kind, struct slice domain, struct slice list,
-			const struct home *known)
-{
-	struct letter *letter = malloc(sizeof(*letter) + domain.len + list.len);
-	char *bytes = (char *)(letter + 1);
-
-	CHECK(letter != NULL);
-	*letter = (struct letter){.message.arrive = on_letter,
-				  .to = from->engine->workers[to],
-				  .from = from,
-				  .kind = kind,
-				  .routes = known ? routes_for(known->routes, from->number == to) : NULL,
-				  .policy = known ? sts_policy_keep(known->policy) : NULL,
-				  .domain = {bytes, domain.len},
-				  .list = {bytes + domain.len, list.len}};
-	memcpy(bytes, domain.ptr, domain.len);
-	if (list.len)
-		memcpy(bytes + domain.len, list.ptr, list.len);
-	if (to == from->number)
-		letter_open(letter);
-	else
-		ring_wake(from->ring, letter->to->ring, &letter->message);
-}
-
-/* Nothing more of it is leased here. Its lists may have mail, of which Redis will not tell again: the home keeps them
- * for the next owner. */
-static void release(struct worker *worker, struct worker *home, struct slice name)
-{
-	struct domain *domain = scheduler_domain(worker->scheduler, name);
-
-	if (domain) {
-		LIST_EACH (link, &domain->lists)
-			letter_send(worker, home->number, LETTER_WAITS, name,
-				    ready_name(LIST_OWNER(link, struct ready, of_domain)), NULL);
-		scheduler_release(worker->scheduler, domain);
-	}
-	if (!scheduler_domain(worker->scheduler, name))
-		letter_send(worker, home->number, LETTER_RELEASED, name, SLICE_NONE, NULL);
-}
-
-/* Its home has heard nothing of it for long. Mail may wait here that long for a receiver. */
-static void answer_unused(struct worker *worker, struct worker *home, struct slice name)
-{
-	bool used = scheduler_domain(worker->scheduler, name) != NULL;
-
-	letter_send(worker, home->number, used ? LETTER_USED : LETTER_RELEASED, name, SLICE_NONE, NULL);
-}
-
-static void home_waits(struct worker *worker, struct slice domain, struct slice list);
-static void home_used(struct worker *worker, struct slice domain);
-
-static void letter_open(struct letter *letter)
-{
-	struct worker *worker = letter->to;
-
-	switch (letter->kind) {
-	case LETTER_GRANT:
-		if (!routing_fits(worker->config, letter->domain, letter->routes)) {
-			routes_free(letter->routes);
-			home_renew(worker, letter->domain);
-		} else if (letter->list.len || scheduler_domain(worker->scheduler, letter->domain)) {
-			policies_note(worker, letter->domain, sts_policy_keep(letter->policy));
-			delivery_routed(worker, letter->domain, letter->routes);
-		} else
-			routes_free(letter->routes);
-		if (letter->list.len)
-			scheduler_offer(worker->scheduler, letter->list, worker_now_ms(worker));
-		break;
-	case LETTER_RENEW: home_renew(worker, letter->domain); break;
-	case LETTER_RELEASE: release(worker, letter->from, letter->domain); break;
-	case LETTER_WAITS: home_waits(worker, letter->domain, letter->list); break;
-	case LETTER_RELEASED: home_released(worker, letter->domain); break;
-	case LETTER_UNUSED: answer_unused(worker, letter->from, letter->domain); break;
-	case LETTER_USED: home_used(worker, letter->domain); break;
-	}
-	sts_policy_free(letter->policy);
-	free(letter);
-}
 
 static struct home *home_find(struct worker *worker, struct slice domain)
 {
@@ -167,67 +59,111 @@ static struct home *home_find(struct worker *worker, struct slice domain)
 	return node ? MAP_OWNER(node, struct home, node) : NULL;
 }
 
-static unsigned worker_of(const struct worker *worker, struct slice name)
+static uint64_t bit(unsigned worker)
 {
-	return (unsigned)(slice_hash(name) % worker->engine->nworkers);
+	return 1ull << worker;
 }
 
-static unsigned owner_of(struct home *home)
+static unsigned home_of(const struct worker *worker, struct slice domain)
 {
-	struct outbuf name = {0};
+	return (unsigned)(slice_hash(domain) % worker->engine->nworkers);
+}
 
-	site_key_name(home->worker->config, home_name(home), home->routes, &name);
-	unsigned owner = worker_of(home->worker, outbuf_slice(&name));
+static struct giant parts_of(const struct home *home)
+{
+	return giant_of(home->worker, home_name(home), home->routes);
+}
 
-	outbuf_free(&name);
-	return owner;
+/* Who is to hold it. An answer that leads elsewhere for the first time is no reason to have another owner. */
+static uint64_t wanted(const struct home *home, const struct giant *parts)
+{
+	return parts->owner == home->owner ? parts->workers : bit(home->owner);
+}
+
+/* This worker last: it answers at once, and the home may be gone then. */
+static void ask_holders(struct home *home, uint64_t holders, enum letter_kind kind)
+{
+	unsigned self = home->worker->number;
+
+	home->asked |= holders;
+	for (unsigned i = 0; i < home->worker->engine->nworkers; i++)
+		if (holders & bit(i) & ~bit(self))
+			letter_send(home->worker, i, kind, home_name(home), SLICE_NONE, NULL, NULL);
+	if (holders & bit(self))
+		letter_send(home->worker, self, kind, home_name(home), SLICE_NONE, NULL, NULL);
 }
 
 /* The letter that grants it, with what is known of it now. */
-static void grant_list(const struct home *home, struct slice list)
+static void grant_list(struct home *home, uint64_t workers, struct slice list)
 {
-	letter_send(home->worker, home->owner, LETTER_GRANT, home_name(home), list, home);
+	home->holders |= workers;
+	for (unsigned i = 0; i < home->worker->engine->nworkers; i++)
+		if (workers & bit(i))
+			letter_send(home->worker, i, LETTER_GRANT, home_name(home), list, home->routes, home->policy);
 }
 
-static void grant(struct home *home)
+/* One of them, always the same for that list while they are the same. */
+static uint64_t one_of(uint64_t workers, struct slice list)
+{
+	unsigned nth = (unsigned)(slice_hash(list) % (unsigned)__builtin_popcountll(workers));
+
+	while (nth--)
+		workers &= workers - 1;
+	return workers & -workers;
+}
+
+static void grant(struct home *home, uint64_t workers)
 {
 	struct list *link;
 
-	if (list_is_empty(&home->waiting)) /* a renewal: the owner is told what has changed */
-		grant_list(home, SLICE_NONE);
+	if (list_is_empty(&home->waiting)) /* a renewal: the holders are told what has changed */
+		grant_list(home, home->holders ? home->holders & ~home->asked : bit(home->owner), SLICE_NONE);
 	while ((link = list_pop(&home->waiting))) {
 		struct waiting *waiting = LIST_OWNER(link, struct waiting, link);
 
-		grant_list(home, waiting->list);
+		grant_list(home, waiting->for_all ? workers : one_of(workers, waiting->list), waiting->list);
 		free(waiting);
 	}
 }
 
+/* Twice in a row, a TTL apart: it has moved, it does not flutter. True while somebody holds it still. */
+static bool home_moves(struct home *home, unsigned owner)
+{
+	if (home->holders && owner != home->owner && home->other_site >= 2)
+		home->is_moving = true;
+	if (!home->is_moving)
+		return false;
+	home->is_moving = home->holders != 0;
+	if (!(home->holders & ~home->asked))
+		return home->is_moving;
+	ask_holders(home, home->holders & ~home->asked, LETTER_RELEASE); /* who answers goes on from here */
+	return true;
+}
+
 static void home_settle(struct home *home)
 {
-	unsigned owner = owner_of(home);
+	struct giant parts = parts_of(home);
+	uint64_t workers;
 
-	if (home->grant == GRANT_RELEASING)
+	if (home_moves(home, parts.owner))
 		return;
-	if (home->grant == GRANT_GIVEN && owner != home->owner && home->other_site >= 2) {
-		/* Twice in a row, a TTL apart: it has moved, it does not flutter. */
-		home->grant = GRANT_RELEASING;
-		letter_send(home->worker, home->owner, LETTER_RELEASE, home_name(home), SLICE_NONE, NULL);
-		return;
+	if (!home->holders) {
+		home->owner = parts.owner;
+		home->other_site = 0;
 	}
-	if (home->grant == GRANT_NOWHERE) {
-		home->grant = GRANT_GIVEN;
-		home->owner = owner;
-	}
-	grant(home);
+	workers = wanted(home, &parts);
+	home->is_split = (workers & (workers - 1)) != 0;
+	if (workers & ~home->asked)
+		grant(home, workers & ~home->asked);
+	ask_holders(home, home->holders & ~home->asked & ~workers, LETTER_RELEASE);
 }
 
 /* Answers in a row that lead to another owner. One that leads nowhere says nothing of where the domain is. */
 static void count_answer(struct home *home)
 {
-	if (home->grant != GRANT_GIVEN || home->routes->result != ROUTES_FOUND)
+	if (!home->holders || home->is_moving || home->routes->result != ROUTES_FOUND)
 		return;
-	if (owner_of(home) == home->owner)
+	if (parts_of(home).owner == home->owner)
 		home->other_site = 0;
 	else
 		home->other_site++;
@@ -303,22 +239,34 @@ static struct home *home_make(struct worker *worker, struct slice domain)
 }
 
 /* To be offered to whom the domain is granted next. */
-static void home_keep(struct home *home, struct slice list)
+static void home_keep(struct home *home, struct slice list, bool for_all)
 {
 	struct waiting *waiting = malloc(sizeof(*waiting) + list.len);
 
 	CHECK(waiting != NULL);
 	memcpy(waiting + 1, list.ptr, list.len);
 	waiting->list = (struct slice){(char *)(waiting + 1), list.len};
+	waiting->for_all = for_all;
 	list_push(&home->waiting, &waiting->link);
 }
 
-static void home_waits(struct worker *worker, struct slice domain, struct slice list)
+/* What is kept is granted, after another question if what is known is too old for that. */
+static void home_go_on(struct home *home)
+{
+	if (!home->routes || home->is_outdated || home->routes->expires_ms <= worker_now_ms(home->worker))
+		home_ask(home);
+	else
+		home_settle(home);
+}
+
+void home_waits(struct worker *worker, struct slice domain, struct slice list, bool for_all)
 {
 	struct home *home = home_find(worker, domain);
 
-	if (home)
-		home_keep(home, list);
+	if (!home)
+		return;
+	home_keep(home, list, for_all);
+	home_go_on(home);
 }
 
 /* Mail comes, or is told to be there yet. */
@@ -333,25 +281,22 @@ void home_changed(struct worker *worker, struct slice list)
 	struct list_parts parts;
 	struct home *home;
 
-	if (!list_parse(list, &parts) || worker_of(worker, parts.domain) != worker->number)
+	if (!list_parse(list, &parts) || home_of(worker, parts.domain) != worker->number)
 		return;
 	home = home_find(worker, parts.domain);
 	if (!home)
 		home = home_make(worker, parts.domain);
 	touch(home);
-	home_keep(home, list);
-	if (!home->routes || home->is_outdated || home->routes->expires_ms <= worker_now_ms(worker))
-		home_ask(home);
-	else if (home->grant != GRANT_RELEASING)
-		home_settle(home);
+	home_keep(home, list, false);
+	home_go_on(home);
 }
 
 void home_renew(struct worker *worker, struct slice domain)
 {
 	struct home *home;
 
-	if (worker_of(worker, domain) != worker->number) {
-		letter_send(worker, worker_of(worker, domain), LETTER_RENEW, domain, SLICE_NONE, NULL);
+	if (home_of(worker, domain) != worker->number) {
+		letter_send(worker, home_of(worker, domain), LETTER_RENEW, domain, SLICE_NONE, NULL, NULL);
 		return;
 	}
 	home = home_find(worker, domain);
@@ -377,33 +322,51 @@ static void home_free(struct home *home)
 
 void home_released(struct worker *worker, struct slice domain)
 {
-	struct home *home;
+	if (!scheduler_domain(worker->scheduler, domain))
+		letter_send(worker, home_of(worker, domain), LETTER_RELEASED, domain, SLICE_NONE, NULL, NULL);
+}
 
-	if (worker_of(worker, domain) != worker->number) {
-		letter_send(worker, worker_of(worker, domain), LETTER_RELEASED, domain, SLICE_NONE, NULL);
+void home_share(struct worker *worker, struct slice domain, struct slice list)
+{
+	letter_send(worker, home_of(worker, domain), LETTER_SHARE, domain, list, NULL, NULL);
+}
+
+/* What was learned since the question is told, too. */
+void home_told(struct worker *worker, unsigned holder, struct slice domain, bool is_used)
+{
+	struct home *home = home_find(worker, domain);
+
+	if (!home || !(home->asked & bit(holder)))
 		return;
-	}
-	home = home_find(worker, domain);
-	if (!home || home->grant != GRANT_RELEASING)
-		return;
-	home->grant = GRANT_NOWHERE;
-	home->other_site = 0;
-	if (home->is_unused && !home->asking)
+	home->asked &= ~bit(holder);
+	if (is_used)
+		touch(home);
+	else
+		home->holders &= ~bit(holder);
+	if (home->is_unused && !home->asking && !home->holders)
 		home_free(home);
 	else
 		home_settle(home);
 }
 
-/* What was learned since the question is told, too. */
-static void home_used(struct worker *worker, struct slice domain)
+/* Names of sites take a while to be found, so not all at once. */
+void homes_merge(struct worker *worker, bool is_news)
 {
-	struct home *home = home_find(worker, domain);
+	unsigned settled = 0;
 
-	if (!home || home->grant != GRANT_RELEASING)
+	worker->merging |= is_news;
+	if (!worker->merging)
 		return;
-	home->grant = GRANT_GIVEN;
-	touch(home);
-	home_settle(home);
+	MAP_EACH (node, &worker->homes) {
+		struct home *home = MAP_OWNER(node, struct home, node);
+
+		home->is_due |= is_news && home->is_split;
+		if (!home->is_due || settled++ >= MERGED_AT_ONCE)
+			continue;
+		home->is_due = false;
+		home_settle(home);
+	}
+	worker->merging = settled > MERGED_AT_ONCE;
 }
 
 void homes_reload(struct worker *worker)
@@ -412,7 +375,8 @@ void homes_reload(struct worker *worker)
 		MAP_OWNER(node, struct home, node)->is_outdated = true;
 }
 
-/* The owner is asked first, even if it is this worker: a second grant would not wait for what it has of the domain. */
+/* Holders are asked first, even if it is this worker: a second grant would not wait for what they have of the domain.
+ */
 void homes_age(struct worker *worker, uint64_t now_ms)
 {
 	unsigned asked = 0;
@@ -420,12 +384,11 @@ void homes_age(struct worker *worker, uint64_t now_ms)
 	MAP_EACH (node, &worker->homes) {
 		struct home *home = MAP_OWNER(node, struct home, node);
 
-		if (home->asking || home->grant != GRANT_GIVEN || now_ms < home->used_ms + FORGET_MS ||
+		if (home->asking || home->asked || !home->holders || now_ms < home->used_ms + FORGET_MS ||
 		    asked++ >= UNUSED_AT_ONCE)
 			continue;
 		home->is_unused = true;
-		home->grant = GRANT_RELEASING;
-		letter_send(worker, home->owner, LETTER_UNUSED, home_name(home), SLICE_NONE, NULL);
+		ask_holders(home, home->holders, LETTER_UNUSED);
 	}
 }
 

@@ -60,6 +60,14 @@ void host_answered(struct host *host)
 	host->dead_until_ms = 0;
 }
 
+void host_learn(struct host *host, const struct session *session)
+{
+	host->rset_needed |= session_found_rset_needed(session);
+	host->pipelining_broken |= session_found_pipelining_broken(session);
+	host->window_broken |= session_found_window_broken(session);
+	host->window_proved |= session_found_window_proved(session);
+}
+
 void host_revive(struct worker *worker, const struct address *address)
 {
 	char text[ADDRESS_TEXT_MAX];

@@ -4,6 +4,8 @@
 
 #include "worker.h"
 
+struct session;
+
 struct host {
 	struct map_node node; /* by address text */
 	char name[ADDRESS_TEXT_MAX];
@@ -23,6 +25,8 @@ struct slice host_ip(const struct host *host);
 /* It could not be talked to; it was talked to. */
 void host_failed(struct host *host, uint64_t now_ms);
 void host_answered(struct host *host);
+/* What a session there has found, which ends. */
+void host_learn(struct host *host, const struct session *session);
 /* Known to be silent just now. Hosts nobody has tried are not. */
 bool host_is_dead(const struct worker *worker, const struct address *address, uint64_t now_ms);
 /* It may be asked again at once. */

@@ -188,6 +188,7 @@ static struct site_spec plan_named(struct plan *plan)
 	return (struct site_spec){
 		.total_rate = {limits.total_rate.count, limits.total_rate.period_ms, limits.total_rate.burst},
 		.total_connections = limit_or(limits.total_connections, 0),
+		.workers = limit_or(limits.parts, 0),
 		.limits = plan->named,
 		.nlanes = plan->nlanes,
 	};
@@ -218,6 +219,7 @@ struct site *target_site(struct worker *worker, struct slice domain, struct rout
 		.total_rate = {plan.limits.total_rate.count, plan.limits.total_rate.period_ms,
 			       plan.limits.total_rate.burst},
 		.total_connections = limit_or(plan.limits.total_connections, 0),
+		.workers = limit_or(plan.limits.parts, 0),
 		.limits = plan.lanes,
 		.nlanes = plan.nlanes,
 		.sources = axes_pool(plan.config, plan.limits.pool),

@@ -5,6 +5,7 @@
 #include "conn.h"
 #include "controls.h"
 #include "delivery.h"
+#include "giants.h"
 #include "home.h"
 #include "host.h"
 #include "mailing.h"
@@ -75,6 +76,7 @@ static void on_second(struct timer *timer, uint64_t now_ms)
 						   keeper_level(worker->engine->keeper) == KEEPER_FULL);
 	if (worker->number == 0)
 		write_memory(worker, false);
+	giants_tick(worker, now_ms);
 	breaker_tick(worker);
 	tls_tally_write(worker);
 	mailings_age(worker, now_ms);

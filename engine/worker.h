@@ -35,13 +35,16 @@ struct worker {
 	struct outbuf plain; /* scratch: what a TLS record says */
 	struct pool conns, transactions, deliveries;
 	struct map mailings, bodies, hosts, homes;
-	struct map policies;	      /* what domains ask for by MTA-STS (policies.h) */
-	struct map tls_tallies;	      /* what came of TLS, for who wants to know (tls_tally.h) */
-	struct list sts_questions;    /* under way (sts_ask.h) */
-	struct list open_conns;	      /* all connections, whatever their state */
-	struct list idle_mailings;    /* those nobody uses, the longest unused first */
-	size_t kept_bytes;	      /* of their messages */
-	struct outbuf event, settled; /* scratch for one settlement */
+	struct map policies;	       /* what domains ask for by MTA-STS (policies.h) */
+	struct map tls_tallies;	       /* what came of TLS, for who wants to know (tls_tally.h) */
+	unsigned merges_seen;	       /* of sites that have fewer parts (giants.h) */
+	bool merging;		       /* some of its homes have to hear of it yet */
+	uint64_t look_ms, look_cpu_ms; /* when sites were last looked at for that, and our processor time then */
+	struct list sts_questions;     /* under way (sts_ask.h) */
+	struct list open_conns;	       /* all connections, whatever their state */
+	struct list idle_mailings;     /* those nobody uses, the longest unused first */
+	size_t kept_bytes;	       /* of their messages */
+	struct outbuf event, settled;  /* scratch for one settlement */
 	struct lease_want wants[LEASE_LISTS_MAX];
 	unsigned nwants, nrecords;
 	uint64_t connects_ms;		   /* when connections were last allowed to be begun */

@@ -5,8 +5,9 @@
 
 struct scheduler {
 	struct map sites, namesakes, domains, lists, tenants;
-	struct commons *commons;	     /* borrowed: of all workers */
-	struct commons own;		     /* where there is no other */
+	struct commons *commons; /* borrowed: of all workers */
+	struct commons own;	 /* where there is no other */
+	struct loads loads;
 	struct map lane_limits, site_limits; /* sets of them, by what they say */
 	struct list attention;		     /* sites for which something may be done */
 	struct list hurry;    /* those of them that have transactional mail to lease: every second turn is theirs */

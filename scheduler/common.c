@@ -43,13 +43,31 @@ static void common_free(struct common *common)
 	free(common);
 }
 
+/* Under the lock. */
+static void split_remove(struct commons *commons, const struct common *common)
+{
+	struct common **place = &commons->split;
+
+	while (*place != common)
+		place = &(*place)->next_split;
+	*place = common->next_split;
+	atomic_fetch_sub(&commons->nsplit, 1);
+}
+
+static void split_add(struct commons *commons, struct common *common)
+{
+	common->next_split = commons->split;
+	commons->split = common;
+	atomic_fetch_add(&commons->nsplit, 1);
+}
+
 void common_drop(struct commons *commons, struct common *common)
 {
 	pthread_mutex_lock(&commons->lock);
 	CHECK(common->nholders > 0);
 	if (--common->nholders == 0) {
 		if (common_parts(common) > 1)
-			atomic_fetch_sub(&commons->nsplit, 1);
+			split_remove(commons, common);
 		map_remove(&commons->by_name, &common->node);
 		common_free(common);
 	}
@@ -110,12 +128,27 @@ void commons_free(struct commons *commons)
 
 void common_split(struct commons *commons, struct common *common, unsigned parts)
 {
-	unsigned before = atomic_exchange(&common->parts, parts);
+	unsigned before;
 
-	if ((parts > 1) != (before > 1))
-		atomic_fetch_add(&commons->nsplit, parts > 1 ? 1u : -1u);
+	pthread_mutex_lock(&commons->lock);
+	before = atomic_exchange(&common->parts, parts);
+	if (parts > 1 && before < 2)
+		split_add(commons, common);
+	else if (parts < 2 && before > 1)
+		split_remove(commons, common);
 	if (parts < before)
 		atomic_fetch_add(&commons->merges, 1);
+	pthread_mutex_unlock(&commons->lock);
+}
+
+void commons_each_split(struct commons *commons, void (*each)(void *who, struct slice name), void *who)
+{
+	if (atomic_load_explicit(&commons->nsplit, memory_order_relaxed) == 0)
+		return;
+	pthread_mutex_lock(&commons->lock);
+	for (const struct common *common = commons->split; common; common = common->next_split)
+		each(who, map_key(&common->node));
+	pthread_mutex_unlock(&commons->lock);
 }
 
 unsigned common_parts(const struct common *common)

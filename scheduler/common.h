@@ -32,6 +32,7 @@ struct common {
 	struct budget total;		/* over all sources */
 	struct common_source **sources; /* owned array of owned, under the lock; one never moves */
 	unsigned nsources;
+	struct common *next_split;  /* under the lock, while it has several parts */
 	_Atomic unsigned parts;	    /* workers that serve it; 0 counts as 1 */
 	_Atomic uint64_t wanted_ms; /* a part below its share found no connection left; 0: none did */
 	_Atomic uint64_t choosy_ms; /* some part found the receiver so; 0: none did */
@@ -41,7 +42,8 @@ struct common {
 struct commons {
 	pthread_mutex_t lock; /* of the map and of the sources */
 	struct map by_name;
-	_Atomic unsigned nsplit; /* names with several parts */
+	struct common *split;	 /* the first of those with several parts, under the lock */
+	_Atomic unsigned nsplit; /* how many they are */
 	_Atomic unsigned merges; /* times that one had fewer parts than before */
 };
 
@@ -57,5 +59,7 @@ void commons_free(struct commons *commons);
 void common_split(struct commons *commons, struct common *common, unsigned parts);
 /* At least 1. */
 unsigned common_parts(const struct common *common);
+/* Calls each with the name of one that has several parts, under a lock: it calls nothing of this page. */
+void commons_each_split(struct commons *commons, void (*each)(void *who, struct slice name), void *who);
 /* Of the name, held by anybody or not. Costs nothing while no name is split. */
 unsigned commons_parts(struct commons *commons, struct slice name);

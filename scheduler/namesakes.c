@@ -82,6 +82,8 @@ struct namesakes *namesakes_hold(struct scheduler *scheduler, struct slice name)
 		namesakes->common = common_hold(scheduler->commons, name);
 		memcpy(namesakes->text, name.ptr, name.len);
 		list_init(&namesakes->line);
+		list_init(&namesakes->sites);
+		list_init(&namesakes->load.looked_at);
 		timer_init(&namesakes->timer, on_due);
 		map_add(&scheduler->namesakes, &namesakes->node, (struct slice){namesakes->text, name.len});
 	}
@@ -94,6 +96,8 @@ void namesakes_drop(struct namesakes *namesakes)
 	if (--namesakes->nsites)
 		return;
 	CHECK(list_is_empty(&namesakes->line));
+	CHECK(list_is_empty(&namesakes->sites));
+	load_end(namesakes);
 	timer_stop(&namesakes->scheduler->wheel, &namesakes->timer);
 	map_remove(&namesakes->scheduler->namesakes, &namesakes->node);
 	common_drop(namesakes->scheduler->commons, namesakes->common);
@@ -118,6 +122,8 @@ void namesakes_limit(struct namesakes *namesakes, const struct site_terms *terms
 	common_limit(namesakes->scheduler->commons, namesakes->common, terms);
 	grow(namesakes, (unsigned)terms->nlanes);
 	namesakes->workers = (unsigned)terms->workers;
+	if (namesakes->workers)
+		load_watch(namesakes);
 	namesakes->parts_max = terms->total_connections ? (unsigned)terms->total_connections : UINT_MAX;
 	for (unsigned i = 0; i < terms->nlanes; i++)
 		if (!terms->lanes[i]->ended && terms->lanes[i]->connections < namesakes->parts_max)
@@ -215,37 +221,4 @@ void namesakes_call(struct namesakes *namesakes)
 
 	if (link)
 		book_look(namesakes->scheduler, LIST_OWNER(link, struct traffic, in_line)->site);
-}
-
-void namesakes_look_begin(struct namesakes *namesakes)
-{
-	namesakes->load.sent = 0;
-	namesakes->load.plenty = false;
-}
-
-/* It rests, is slowed down, or has shown how much it takes. One exchanger that cannot be reached has others beside it.
- */
-static bool is_choosy(const struct lane *lane, uint64_t now_ms)
-{
-	if (lane_is_resting(lane, now_ms) || lane_is_slowed(lane, now_ms))
-		return true;
-	LIST_EACH (link, &lane->exchangers)
-		if (exchanger_is_paced(exchanger_of(link)) || exchanger_of(link)->crowd.edge)
-			return true;
-	return false;
-}
-
-void namesakes_look(struct site *site, uint64_t now_ms)
-{
-	struct namesakes *namesakes = site->traffic ? site->traffic->namesakes : NULL;
-	struct namesakes_load *load = namesakes ? &namesakes->load : NULL;
-
-	for (unsigned i = 0; load && i < site->nlanes; i++) {
-		struct lane *lane = site->lanes[i];
-
-		load->sent += now_ms - lane->second_ms < 2000 ? lane->sent_last_second : 0;
-		load->plenty |= lane->plenty || fair_has_turn(&site->bulk);
-		if (is_choosy(lane, now_ms))
-			atomic_store_explicit(&namesakes->common->choosy_ms, now_ms, memory_order_relaxed);
-	}
 }

@@ -19,6 +19,7 @@
 #pragma once
 
 #include "scheduler/common.h"
+#include "scheduler/load.h"
 
 #include "base/list.h"
 #include "base/map.h"
@@ -40,13 +41,6 @@ struct namesakes_source {
 	struct namesakes_count count;
 };
 
-/* For the engine, which decides how many workers serve the name: the last second here. */
-struct namesakes_load {
-	uint64_t sent;		 /* recipients delivered in it */
-	bool plenty;		 /* more is queued than is here */
-	unsigned busy_s, calm_s; /* the engine's: seconds in a row */
-};
-
 struct namesakes {
 	struct scheduler *scheduler; /* parent */
 	struct map_node node;	     /* by name, of the same memory */
@@ -57,8 +51,9 @@ struct namesakes {
 	struct namesakes_source *sources; /* owned array: by lane */
 	unsigned nsources;
 	struct namesakes_count count; /* over all sources */
-	struct namesakes_load load;
-	struct list line; /* sites that wait, in order */
+	struct load load;
+	struct list sites; /* traffic of those here */
+	struct list line;  /* sites that wait, in order */
 	struct timer timer;
 	char text[]; /* the name */
 };
@@ -75,8 +70,5 @@ void namesakes_yielded(struct namesakes *namesakes, const struct lane *lane);
 /* The site gets attention when there may be room; until_ms: when a rate lets the next one go, 0 if that is not known.
  */
 void namesakes_wait(struct site *site, uint64_t until_ms, uint64_t now_ms);
-/* What is known of its load, once a second: begin, and then each site, whether it has namesakes or not. */
-void namesakes_look_begin(struct namesakes *namesakes);
-void namesakes_look(struct site *site, uint64_t now_ms);
 /* There is room for one. */
 void namesakes_call(struct namesakes *namesakes);

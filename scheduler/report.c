@@ -63,8 +63,10 @@ static void refuse(struct lane *lane, struct exchanger *exchanger, const struct 
 static void deliver(struct lane *lane, struct exchanger *exchanger, const struct report *report, uint64_t now_ms)
 {
 	exchanger_accepted(exchanger, report->recipients + report->others, now_ms);
-	if (report->recipients)
-		lane_succeeded(lane, report->recipients, now_ms);
+	if (report->recipients == 0)
+		return;
+	lane_succeeded(lane, report->recipients, now_ms);
+	load_count(lane->site, report->recipients);
 }
 
 static void learn(struct lane *lane, struct exchanger *exchanger, const struct report *report, uint64_t now_ms)

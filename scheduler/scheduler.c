@@ -22,6 +22,7 @@ struct scheduler *scheduler_new(const struct scheduler_setup *setup, uint64_t no
 	list_init(&scheduler->hurry);
 	list_init(&scheduler->starved);
 	list_init(&scheduler->unopened);
+	list_init(&scheduler->loads.looked_at);
 	list_init(&scheduler->asks);
 	wheel_init(&scheduler->wheel, now_ms);
 	scheduler->random = random_seeded(setup->seed);

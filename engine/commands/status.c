@@ -110,9 +110,18 @@ static long long number(const json_t *object, const char *name)
 	return json_integer_value(json_object_get(object, name));
 }
 
-/* All lanes of all workers, those that wait first, then the busiest. */
+static const char *text(const json_t *object, const char *name)
+{
+	const char *value = json_string_value(json_object_get(object, name));
+
+	return value ? value : "";
+}
+
+/* All lanes of all workers, those that wait first, then the busiest. One that several workers have is one line, with
+ * what they have together. */
 struct lane_line {
-	const json_t *site, *lane;
+	const json_t *site, *lane; /* lane: of them one that waits, if any does */
+	long long rate, connections;
 };
 
 static bool waits(const json_t *lane)
@@ -125,11 +134,41 @@ static bool waits(const json_t *lane)
 static int by_interest(const void *a, const void *b)
 {
 	const struct lane_line *x = a, *y = b;
-	long long rates = number(y->lane, "rate") - number(x->lane, "rate");
+	long long rates = y->rate - x->rate;
 
 	if (waits(x->lane) != waits(y->lane))
 		return waits(x->lane) ? -1 : 1;
 	return rates < 0 ? -1 : rates > 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct lane_line *x = a, *y = b;
+	int order = strcmp(text(x->site, "site"), text(y->site, "site"));
+
+	if (!order)
+		order = strcmp(text(x->site, "hosts"), text(y->site, "hosts"));
+	return order ? order : strcmp(text(x->lane, "source"), text(y->lane, "source"));
+}
+
+/* How many are left. */
+static size_t add_up(struct lane_line *lines, size_t n)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct lane_line *last = left ? &lines[left - 1] : NULL;
+
+		if (!last || by_name(last, &lines[i]) != 0) {
+			lines[left++] = lines[i];
+			continue;
+		}
+		last->rate += lines[i].rate;
+		last->connections += lines[i].connections;
+		if (waits(lines[i].lane))
+			last->lane = lines[i].lane;
+	}
+	return left;
 }
 
 static struct lane_line *lanes_of(const struct report *report, size_t *n)
@@ -144,18 +183,14 @@ static struct lane_line *lanes_of(const struct report *report, size_t *n)
 	{
 		lines = realloc(lines, (*n + 1) * sizeof(*lines));
 		CHECK(lines != NULL);
-		lines[(*n)++] = (struct lane_line){site, lane};
+		lines[(*n)++] = (struct lane_line){site, lane, number(lane, "rate"), number(lane, "connections")};
 	}
-	if (*n)
-		qsort(lines, *n, sizeof(*lines), by_interest);
+	if (*n == 0)
+		return lines;
+	qsort(lines, *n, sizeof(*lines), by_name);
+	*n = add_up(lines, *n);
+	qsort(lines, *n, sizeof(*lines), by_interest);
 	return lines;
-}
-
-static const char *text(const json_t *object, const char *name)
-{
-	const char *value = json_string_value(json_object_get(object, name));
-
-	return value ? value : "";
 }
 
 /* "10.0.0.1:25 takes 20 in 60 s": what was learned. */
@@ -185,9 +220,8 @@ static void print_lane(const struct lane_line *line, struct outbuf *out)
 	char room[TIME_TEXT_MAX];
 
 	outbuf_printf(out, "%-32.60s %-10.30s %7lld/s %5lld of %-5lld %s%s%s", text(line->site, "site"),
-		      text(lane, "source"), number(lane, "rate"), number(lane, "connections"),
-		      number(lane, "connections_max"), colour, text(lane, "waits_for"),
-		      console_colour(stdout, COLOUR_PLAIN));
+		      text(lane, "source"), line->rate, line->connections, number(lane, "connections_max"), colour,
+		      text(lane, "waits_for"), console_colour(stdout, COLOUR_PLAIN));
 	if (until > 0)
 		outbuf_printf(out, ", next %.8s", time_text((uint64_t)until, room).ptr + 11);
 	if (*text(lane, "why"))
@@ -244,7 +278,7 @@ static void print_engine(const struct report *report, struct outbuf *out)
 	long long rate = 0;
 
 	for (size_t i = 0; i < n; i++)
-		rate += number(lines[i].lane, "rate");
+		rate += lines[i].rate;
 	free(lines);
 	if (!report->alive) {
 		outbuf_printf(out, "engine   %snone runs%s\n", console_colour(stdout, COLOUR_BAD),

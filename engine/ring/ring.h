@@ -95,6 +95,8 @@ unsigned ring_sockets_max(const struct ring *ring);
 /* Monotonic milliseconds, read once a turn; never 0. Wall clock milliseconds since 1970, likewise. */
 uint64_t ring_now_ms(const struct ring *ring);
 uint64_t ring_wall_ms(const struct ring *ring);
+/* Processor time that the calling thread has used so far, in milliseconds. */
+uint64_t ring_cpu_ms(const struct ring *ring);
 
 /* How late we are: milliseconds from something having happened to its being told, as a question to the kernel now under
  * way, or that ended just now, has it. Another question is begun by asking, so that an idle ring is not woken for it.

@@ -49,6 +49,12 @@ uint64_t ring_wall_ms(const struct ring *ring)
 	return ring->wall_ms;
 }
 
+uint64_t ring_cpu_ms(const struct ring *ring)
+{
+	(void)ring;
+	return clock_ms(CLOCK_THREAD_CPUTIME_ID);
+}
+
 void ring_timer(struct ring *ring, struct timer *timer, uint64_t deadline_ms)
 {
 	timer_set(&ring->wheel, timer, deadline_ms);

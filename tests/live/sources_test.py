@@ -22,6 +22,9 @@ PATIENCE_S = 15
 class Receiver(Listener):
     """Takes all mail; remembers for each recipient from which address it came, and under which EHLO name."""
 
+    take_s = 0  # so long it takes for each message
+    too_much = 0  # so many of the next it would not have
+
     def __init__(self):
         self.lock = threading.Lock()
         self.taken, self.names, self.open, self.most_open = {}, {}, 0, 0
@@ -59,12 +62,15 @@ class Receiver(Listener):
                 recipient = text[text.index("<") + 1:text.index(">")]
                 if recipient.startswith("never-"):
                     answer = b"450 4.2.1 come again\r\n"
+                elif self.is_too_much():
+                    answer = b"450 4.7.1 too many messages, slow down\r\n"
                 else:
                     recipients.append(recipient)
             elif verb == "DATA":
                 stream.write(b"354 go\r\n")
                 while stream.readline() not in (b".\r\n", b""):
                     pass
+                time.sleep(self.take_s)
                 with self.lock:
                     for recipient in recipients:
                         self.taken.setdefault(recipient, []).append(peer)
@@ -74,6 +80,12 @@ class Receiver(Listener):
                 return True
             stream.write(answer)
         return False
+
+    def is_too_much(self):
+        with self.lock:
+            is_too_much = self.too_much > 0
+            self.too_much -= is_too_much
+            return is_too_much
 
     def by_address(self, prefix=""):
         counts = {}
@@ -94,6 +106,8 @@ POOLS = ('pool "both" { source "ip2" { weight = 3 }  source "ip3" { weight = 1 }
 class World:
     """A Redis, a receiver, an engine whose configuration leads every domain to it."""
 
+    workers = 1
+
     def __init__(self, more, domain="", start=True):
         self.server = RedisServer()
         self.redis = Redis(self.server.path)
@@ -107,10 +121,10 @@ class World:
 
     def configure(self, more, domain=""):
         with open(self.conf, "w") as file:
-            file.write('hostname = "mta.sender.test"\nworkers = 1\nallow-private-addresses = true\n'
+            file.write('hostname = "mta.sender.test"\nworkers = %d\nallow-private-addresses = true\n'
                        'state-dir = "%s/state"\nredis { server = "unix:%s" }\n'
                        'domain "*" { route = { "127.0.0.1:%d" }  %s }\n%s'
-                       % (self.server.dir, self.server.path, self.receiver.port, domain, more))
+                       % (self.workers, self.server.dir, self.server.path, self.receiver.port, domain, more))
         os.chmod(self.conf, 0o600)
 
     def start(self):

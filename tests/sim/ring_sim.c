@@ -82,6 +82,13 @@ uint64_t ring_now_ms(const struct ring *ring)
 	return ring->now_ms;
 }
 
+/* Work takes no time here. */
+uint64_t ring_cpu_ms(const struct ring *ring)
+{
+	(void)ring;
+	return 0;
+}
+
 uint64_t sim_world_wall_ms(const struct sim_world *world)
 {
 	return (uint64_t)(START_WALL_MS + (int64_t)world->now_ms + world->wall_shift_ms);

@@ -195,6 +195,8 @@ static void make_config(void)
 		scene.receivers[i].rcpt_max = rcpt;
 	}
 	write_domains(&text);
+	if (roll(2)) /* all that they have for one site is served by all workers, while nobody refuses it */
+		outbuf_printf(&text, "site \"giant\" { domains = { \"*.test\" }  parts = 2 }\n");
 	scene.config = config_read_text(outbuf_slice(&text), "sim.conf", &problems);
 	if (!scene.config)
 		print_error("%.*s\n", SLICE_ARG(outbuf_slice(&problems)));
@@ -427,8 +429,33 @@ static void judge_receiver(const struct receiver *receiver)
 		wrong("%u connections, of which %u said QUIT", receiver->ncalls, receiver->nquits);
 }
 
+static void judge_count(struct slice site, const struct namesakes_count *count)
+{
+	if (count->open || count->yielding)
+		wrong("site %.*s ends with %u connections counted, %u of them yielding", SLICE_ARG(site), count->open,
+		      count->yielding);
+}
+
+static void judge_namesakes(const struct worker *worker)
+{
+	MAP_EACH (node, scheduler_namesakes(worker->scheduler)) {
+		const struct namesakes *namesakes = MAP_OWNER(node, struct namesakes, node);
+
+		judge_count(map_key(node), &namesakes->count);
+		if (atomic_load(&namesakes->common->total.connections))
+			wrong("site %.*s ends with connections counted in all", SLICE_ARG(map_key(node)));
+		for (unsigned i = 0; i < namesakes->nsources; i++) {
+			judge_count(map_key(node), &namesakes->sources[i].count);
+			if (atomic_load(&namesakes->sources[i].common->budget.connections))
+				wrong("site %.*s ends with connections counted of source %u", SLICE_ARG(map_key(node)),
+				      i);
+		}
+	}
+}
+
 static void judge_worker(const struct worker *worker)
 {
+	judge_namesakes(worker);
 	if (worker->conns.taken || worker->deliveries.taken || worker->transactions.taken)
 		wrong("worker %u ends with %zu connections, %zu deliveries, %zu transactions", worker->number,
 		      worker->conns.taken, worker->deliveries.taken, worker->transactions.taken);
@@ -473,6 +500,7 @@ static void scene_end(void)
 	scene.hash = sim_world_hash(scene.world);
 	for (unsigned i = 0; i < scene.engine.nworkers; i++)
 		worker_close(&scene.workers[i]);
+	commons_free(&scene.engine.commons);
 	sim_world_end(scene.world);
 	queue_sim_end();
 	for (unsigned i = 0; i < scene.nreceivers; i++)
