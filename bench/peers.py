@@ -1,13 +1,16 @@
-"""Other senders beside the engine: Postfix and Exim as Debian ships them, driven the same way.
+"""Other senders beside the engine: Postfix, Exim and OpenSMTPD as Debian ships them, and Haraka, driven the same way.
 
 They get the same bytes for the same sink, one recipient a message, over SMTP from the bare client, and deliver them in clear to
-one relay host: no DNS is asked. They sync what they accept, as they always do, to a spool on the same disk as our queue.
-They are unpacked, not installed (tests/deps unpack), and see their files, users and spool in a mount namespace, where
-nothing of this machine is changed. Root is needed for that.
+one relay host: no DNS is asked. They sync what they accept, as they always do, to a spool on the same disk as our queue; but
+for Haraka, which never does and stands only beside durability none. They are unpacked, not installed (tests/deps unpack;
+tests/deps haraka asks the npm registry), and see their files, users and spool in a mount namespace, where nothing of this
+machine is changed. Root is needed for that.
 
 Postfix is set as its TUNING_README says for much outgoing mail: 200 processes, 200 deliveries to a destination from the
 start, no delay of what comes in, connections used again. Exim forks for each message; its parallel deliveries follow the
-connections it is fed on, 50 here, as it has no other way to bound them that does not queue.
+connections it is fed on, 50 here, as it has no other way to bound them that does not queue. OpenSMTPD has as many connections
+as Postfix, and none of the seconds that it leaves between two to one host. Haraka has what its page on performance says, a
+process for each core and the kernel's choice among them, and 100 deliveries in each; it opens a connection for each message.
 
 With scenario["to_each"] a message goes to so many recipients in one transaction, in and out: the same body stored once, which is
 what a shared template is held against. What is counted is then recipients.
@@ -20,7 +23,9 @@ from measure import Sampler
 from stage import BUILD, Stage, free_port
 
 PEERS = pathlib.Path("build/peers")
-USERS = {"postfix": 901, "Debian-exim": 902}
+FOUND_AS = dict(postfix="postfix", exim="exim4-daemon-light", opensmtpd="opensmtpd", haraka="haraka")
+IN_STEP = ("opensmtpd", "haraka")
+USERS = {"postfix": 901, "Debian-exim": 902, "opensmtpd": 903, "opensmtpq": 904}
 GROUPS = dict(USERS, postdrop=906)
 NAMESPACE = """set -e
 mount -t overlay -o lowerdir=%(usr)s:/usr overlay /usr
@@ -96,6 +101,24 @@ away:
   port = %(sink)d
   hosts_try_fastopen =
 """
+SMTPD = """listen on 127.0.0.1 port %(port)d hostname mta.bench.test
+mta limit max-conn-per-host 200 max-conn-per-route 200 max-conn-per-source 200
+mta limit max-conn-per-connector 200 max-conn-per-relay 200 max-conn-per-domain 200
+mta limit conn-delay-route 0 conn-delay-relay 0 reconn-delay-route 0
+action "away" relay host smtp://127.0.0.1:%(sink)d
+match from any for any action "away"
+"""
+HARAKA = {
+    "config/smtp.ini": "listen=127.0.0.1:%(port)d\nnodes=cpus\n",
+    "config/outbound.ini": "disabled=%(held)s\nenable_tls=false\nconcurrency_max=100\n",
+    "config/log.ini": "level=warn\n",
+    "config/me": "mta.bench.test\n",
+    "config/queue_dir": "/var/spool/haraka\n",
+    "config/plugins": "away\n",
+    "plugins/away.js": """exports.hook_rcpt = (next, connection) => { connection.relaying = true; next(OK) }
+exports.hook_get_mx = (next) => next(OK, { priority: 0, exchange: "127.0.0.1", port: %(sink)d })
+""",
+}
 
 
 class Peer(Stage):
@@ -106,7 +129,12 @@ class Peer(Stage):
         self.addresses, self.door = self.addresses[:1], free_port()
         self.dir = pathlib.Path(self.world.dir)
         self.dir.chmod(0o755)
-        self.values = dict(port=self.door, sink=self.port, dir=self.dir, manager=MANAGER if scenario["submit"] else "")
+        self.values = dict(port=self.door, sink=self.port, dir=self.dir)
+        self.hold(not scenario["submit"])
+
+    def hold(self, held):
+        """Whether it is to keep what it takes; said before it is started."""
+        self.values.update(manager="" if held else MANAGER, held="true" if held else "false", pause="-P mta" if held else "")
 
     def file(self, path, text):
         target = self.dir / "etc" / path
@@ -129,6 +157,19 @@ class Peer(Stage):
     def exim(self):
         self.file("exim.conf", EXIM % self.values)
         return ["mkdir -p /var/spool/exim4", "chown Debian-exim /var/spool/exim4"], "/usr/sbin/exim4 -bdf -C /etc/exim.conf"
+
+    def opensmtpd(self):
+        self.file("smtpd.conf", SMTPD % self.values)
+        prepare = ["mkdir -p /var/lib/opensmtpd/empty /var/spool/smtpd", "chmod 711 /var/spool/smtpd"]
+        return prepare, "/usr/sbin/smtpd -d %(pause)s -f /etc/smtpd.conf" % self.values
+
+    def haraka(self):
+        for path, text in HARAKA.items():
+            self.file("haraka/" + path, text % self.values)
+        package = (PEERS / "haraka/node_modules/Haraka").resolve()
+        self.file("haraka/config/connection.ini", (package / "config/connection.ini").read_text())
+        prepare = ["mkdir -p /var/spool/haraka", "export NODE_CLUSTER_SCHED_POLICY=none UV_TCP_SINGLE_ACCEPT=1"]
+        return prepare, "node %s/bin/haraka -c /etc/haraka" % package
 
     def start_peer(self):
         (self.dir / "spool").mkdir(exist_ok=True)
@@ -154,10 +195,11 @@ class Peer(Stage):
         self.process.wait(20)
 
     def feed(self):
+        """Those in IN_STEP refuse what is said behind the end of a message before it is answered."""
         s = self.scenario
         return self.world.start("load", BUILD + "/bin/bare", "--to", "127.0.0.1:%d" % self.door, "--connections", str(self.FEEDERS), "--messages",
                                 str(s["recipients"] // s["to_each"]), "--per-connection", str(s["per_connection"]), "--bytes", str(s["body"] + 660),
-                                "--recipients", str(s["to_each"]))
+                                "--recipients", str(s["to_each"]), *(["--lock-step", "1"] if s["peer"] in IN_STEP else []))
 
     def counted(self):
         """Recipients of the messages at the sink by now."""
@@ -172,7 +214,7 @@ class Peer(Stage):
             self.fail("feeding the peer did not work")
         self.extra["intake_cpu_us"] = (self.meter.cpu("peer") - before) * 1e6 / self.scenario["recipients"]
         self.stop_peer()
-        self.values["manager"] = MANAGER
+        self.hold(False)
         return 0
 
     def deliver(self):
@@ -206,14 +248,25 @@ class Peer(Stage):
         return dict(seconds=(looks[-1][0] - first) * s["recipients"] / (s["recipients"] - done_before), delivered=s["recipients"], used=used,
                     samples=sampler.samples, bare=bare, sink=sink, extra=self.extra, events=dict(seconds=seconds, latency=[], dialogue=[]))
 
+    def must_be_there(self):
+        """Fetches the peer if it was not yet."""
+        name, why = self.scenario["peer"], "this needs root and unshare"
+        step = ["tests/deps", "haraka" if name == "haraka" else "unpack", str(PEERS)]
+        if not os.geteuid() and shutil.which("unshare"):
+            if (PEERS / FOUND_AS[name]).is_dir():
+                return
+            fetched = subprocess.run(step, capture_output=True, text=True)
+            if not fetched.returncode:
+                return
+            why = "%s said: %s" % (" ".join(step), (fetched.stdout + fetched.stderr).strip()[-600:])
+        self.world.close()
+        self.fail("%s is missing, and the others go on without it: %s" % (name, why))
+
+    def close(self):
+        if getattr(self, "process", None) and self.process.poll() is None:
+            self.stop_peer()
+        super().close()
+
     def run(self):
-        if not (PEERS / self.scenario["peer"].replace("exim", "exim4-daemon-light")).is_dir():
-            subprocess.run(["tests/deps", "unpack", str(PEERS)], capture_output=True)
-        if os.geteuid() or not PEERS.is_dir() or not shutil.which("unshare"):
-            self.world.close()
-            self.fail("%s is missing: this needs root, unshare, and Debian's packages (tests/deps unpack %s)" % (self.scenario["peer"], PEERS))
-        try:
-            return super().run()
-        finally:
-            if getattr(self, "process", None) and self.process.poll() is None:
-                self.stop_peer()
+        self.must_be_there()
+        return super().run()

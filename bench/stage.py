@@ -233,7 +233,10 @@ class Stage:
             result["redis_fill"] = filled
             return result
         finally:
-            self.world.close()
+            self.close()
+
+    def close(self):
+        self.world.close()
 
 
 def more_files():

@@ -84,6 +84,19 @@ def test_missing_perf_is_told():
     in_folder("perf", check)
 
 
+def test_peer_that_cannot_be_fetched():
+    """Without npm there is no Haraka: the bench says what it lacks, and that the others go on."""
+    def check(folder):
+        for name in ("unshare", "env"):
+            pathlib.Path(folder, name).symlink_to("/usr/bin/" + name)
+        code = ("import os, pathlib, sys; sys.path.insert(0, %r); import peers, scenarios, stage; peers.PEERS = pathlib.Path(%r); os.geteuid = lambda: 0\n"
+                "try: peers.Peer(scenarios.scenario('peer-haraka')).run()\nexcept stage.Broken as why: print(why)")
+        done = subprocess.run([sys.executable, "-B", "-c", code % (str(ROOT / "bench"), folder)], env={"PATH": folder}, cwd=ROOT,
+                              capture_output=True, text=True)
+        need("haraka is missing, and the others go on without it" in done.stdout and "npm" in done.stdout, done.stdout, done.stderr)
+    in_folder("peer", check)
+
+
 def test_stalled_handshakes():
     """The sink takes STARTTLS, says nothing to what comes then, and counts who waits."""
     sink = subprocess.Popen([os.environ.get("BUILD", "build") + "/bin/sink", "--listen", "127.0.0.1:0", "--stall-tls"],
