@@ -468,8 +468,7 @@ static void judge_worker(const struct worker *worker)
 			if (lane->open || lane->opening || lane->idle || lane->inflight || lane->nready ||
 			    lane->preparing || lane->asked)
 				wrong("lane %.*s ends with open %u opening %u idle %u inflight %u ready %u preparing "
-				      "%u "
-				      "asked %u",
+				      "%u asked %u",
 				      SLICE_ARG(site_name(site)), lane->open, lane->opening, lane->idle, lane->inflight,
 				      lane->nready, lane->preparing, lane->asked);
 		}
@@ -505,6 +504,7 @@ static void scene_end(void)
 	queue_sim_end();
 	for (unsigned i = 0; i < scene.nreceivers; i++)
 		receiver_free(&scene.receivers[i]);
+	learned_free(&scene.engine.learned);
 	config_free(scene.config);
 }
 
