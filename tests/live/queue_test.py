@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 
-from checking import run, tests_of
+from checking import run, tests_of, until
 from redis_client import Redis, RedisError, RedisServer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -69,17 +69,6 @@ class Tool:
 
 def place(server):
     return "unix:" + server.path
-
-
-def until(what, true, seconds=20):
-    """Polls until true() gives something."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = true()
-        if found:
-            return found
-        time.sleep(0.01)
-    raise AssertionError("%s did not come within %d s" % (what, seconds))
 
 
 def fill(server, records=RECORDS):
@@ -146,7 +135,7 @@ def kill_once(state, tool, wait):
     time.sleep(wait)
     pid = state.pid()
     os.kill(pid, signal.SIGKILL)
-    until("another redis-server", lambda: state.pid() not in (0, pid))
+    until(lambda: state.pid() not in (0, pid), 20, "another redis-server")
 
 
 def test_redis_killed():
@@ -185,8 +174,8 @@ def test_foreign_redis_renews_its_file():
         server.start()
         drained(tool)
         redis = Redis(server.path)
-        until("a new file", lambda: re.search(rb"aof_rewrite_in_progress:0\r\n(.*\r\n)*aof_rewrites:1\r",
-                                              redis("INFO", "persistence")))
+        until(lambda: re.search(rb"aof_rewrite_in_progress:0\r\n(.*\r\n)*aof_rewrites:1\r",
+                                redis("INFO", "persistence")), 20, "a new file")
         server.restart()
         assert Redis(server.path)("EXISTS", "half") == 0, "half a transaction was applied"
         check_all_delivered(server)
@@ -328,7 +317,7 @@ class State:
         pid = self.pid()
         if pid:
             os.kill(pid, signal.SIGKILL)
-            until("the end of redis-server", lambda: not alive(pid))
+            until(lambda: not alive(pid), 20, "the end of redis-server")
         self.folder.cleanup()
 
 
@@ -359,8 +348,8 @@ def test_embedded():
         assert again["instance"] == said["instance"]
         assert again["promise"] == "about a second", "the adopted one kept its old fsync: %r" % again
         os.kill(said["pid"], signal.SIGKILL)
-        until("another redis-server", lambda: state.pid() not in (0, said["pid"]))
-        until("its files loaded", lambda: state.redis().pipeline([("GET", "kept")]) == [b"yes"])
+        until(lambda: state.pid() not in (0, said["pid"]), 20, "another redis-server")
+        until(lambda: state.redis().pipeline([("GET", "kept")]) == [b"yes"], 20, "its files loaded")
         pid = state.pid()
         tool.end()
         assert "ended; starting it again" in tool.errors, tool.errors

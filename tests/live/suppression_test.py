@@ -5,9 +5,9 @@ nothing more is sent to it.
 Run from the project's root; HIKYAKU names the program, ./hikyaku if it is not set."""
 import json
 import sys
-import time
 
-from commands_test import MESSAGE, World, need
+from checking import need, until
+from commands_test import MESSAGE, World
 
 
 def lines(run):
@@ -20,21 +20,11 @@ def events(world, job):
     return [(e[b"type"].decode(), e[b"to"].decode(), json.loads(e[b"data"])) for e in dicts if e[b"job"] == job.encode()]
 
 
-def until(what, question, seconds=10):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        answer = question()
-        if answer:
-            return answer
-        time.sleep(0.02)
-    raise AssertionError("after %d s still not: %s" % (seconds, what))
-
-
 def send(world, job, *to, tenant=None):
     words = [word for address in to for word in ("--to", address)] + (["--tenant", tenant] if tenant else [])
     run = world.run("submit", "--from", "n@sender.test", "--id", job, *words, "--var", "name=x", "-", stdin=MESSAGE)
     need(run.returncode == 0, run.stderr)
-    until("job %s finished" % job, lambda: any(type == "finished" for type, _, _ in events(world, job)))
+    until(lambda: any(type == "finished" for type, _, _ in events(world, job)), 10, "job %s finished" % job)
     return {to: type for type, to, _ in events(world, job) if to}
 
 
@@ -78,12 +68,12 @@ def test_engine(world):
     world.start()
     first = send(world, "s1", "gone@a.test", "ann@a.test")
     need(first == {"gone@a.test": "failed", "ann@a.test": "delivered"}, first)
-    entry = until("gone is on the list", lambda: [one for one in lines(world.run("suppress", "check", "gone@a.test", "--json"))
-                                                  if one["suppressed"]])[0]
+    entry = until(lambda: [one for one in lines(world.run("suppress", "check", "gone@a.test", "--json"))
+                           if one["suppressed"]], 10, "gone is on the list")[0]
     need(entry["reason"] == "invalid-recipient" and entry["by"] == "verdict" and entry["tenant"] == "", entry)
     need(abs(entry["until"] - entry["since"] - 180 * 86400000) < 5000, entry)
-    until("status counts it", lambda: [worker for worker in json.loads(world.run("status", "--json").stdout)["workers"]
-                                       if worker["refusals"].get("invalid-recipient") == 1])
+    until(lambda: [worker for worker in json.loads(world.run("status", "--json").stdout)["workers"]
+                   if worker["refusals"].get("invalid-recipient") == 1], 10, "status counts it")
     scores = [worker["scoreboard"] for worker in json.loads(world.run("status", "--json").stdout)["workers"]]
     need(any(score["delivered"] == 1 and score["refusals"] == {"invalid-recipient": 1} for one in scores for score in one["site"]),
          "the scores of the site", scores)
@@ -95,7 +85,7 @@ def test_engine(world):
     need(not any("gone" in line.lower() for line in world.receiver.lines[said:]), world.receiver.lines[said:])
     data = [data for type, _, data in events(world, "s2") if type == "suppressed"][0]
     need(data["category"] == "invalid-recipient" and "suppression list" in data["reply"], data)
-    counts = until("the job's counts", lambda: world.redis("HGET", "hikyaku:job:acme:s2", "state") == b"finished")
+    counts = until(lambda: world.redis("HGET", "hikyaku:job:acme:s2", "state") == b"finished", 10, "the job's counts")
     need(counts and world.redis("HGET", "hikyaku:job:acme:s2", "suppressed") == b"1", "the job's counts")
     need(world.run("suppress", "remove", "gone@a.test").returncode == 0, "remove")
     need(send(world, "s3", "gone@a.test", "taste@a.test") == {"gone@a.test": "failed", "taste@a.test": "failed"}, "asked again")
@@ -120,7 +110,7 @@ def test_in_hand(world):
 
 
 def answer(world, ref):
-    found = until("an answer to " + ref, lambda: world.redis("GET", "hikyaku:control:" + ref))
+    found = until(lambda: world.redis("GET", "hikyaku:control:" + ref), 10, "an answer to " + ref)
     return json.loads(found)
 
 
@@ -151,11 +141,11 @@ def test_alarm(world):
     run = world.run("submit", "--from", "n@sender.test", "--id", "bad", "--campaign", "nov", "--to-file", book, "--var",
                     "name=x", "-", stdin=MESSAGE)
     need(run.returncode == 0, run.stderr)
-    said = until("the alarm", lambda: [data for type, _, data in events(world, "") if type == "alarm"])[0]
+    said = until(lambda: [data for type, _, data in events(world, "") if type == "alarm"], 10, "the alarm")[0]
     need(said["alarm"] == "campaign" and said["match"] == {"campaign": "nov"} and said["paused"], said)
     need(said["met"] > 5 and said["seen"] >= said["met"] and said["bound_percent"] == 10, said)
-    told = until("the pause", lambda: [data for type, _, data in events(world, "") if type == "control" and
-                                       data.get("by") == "alarm"])[0]
+    told = until(lambda: [data for type, _, data in events(world, "") if type == "control" and
+                          data.get("by") == "alarm"], 10, "the pause")[0]
     need(told["do"] == "pause" and told["match"] == {"campaign": "nov"}, told)
     need(world.run("resume", "campaign=nov").returncode == 0, "resume")
     world.stop()
