@@ -72,7 +72,7 @@ struct host_security {
 };
 
 struct route {
-	struct address address; /* with the port */
+	struct endpoint to;
 	uint16_t preference;
 	uint16_t host; /* index into routes->hosts */
 };
@@ -128,6 +128,8 @@ struct routes *routes_fixed(struct slice domain, const struct address *addresses
 struct routes *routes_keep(struct routes *routes);
 void routes_free(struct routes *routes);
 const char *routes_result_name(enum routes_result result);
+/* Where the route leads. */
+struct address routes_address(const struct routes *routes, unsigned route);
 /* Of the host of a route; never NULL. */
 const struct host_security *routes_security(const struct routes *routes, unsigned host);
 const char *security_name(enum security security);

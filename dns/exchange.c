@@ -167,5 +167,5 @@ void exchange_start(struct exchange *exchange, struct ring *ring, const struct e
 	ring_timer(ring, &exchange->timer, setup->deadline_ms);
 	exchange->connecting.op.done = on_connected;
 	ring_connect(ring, &exchange->connecting, &exchange->socket, setup->over_tcp ? RING_STREAM : RING_DATAGRAM,
-		     &exchange->setup.server, NULL);
+		     &exchange->setup.server.sa, NULL);
 }

@@ -172,9 +172,12 @@ struct tally {
 
 static bool tally_has(const struct tally *tally, const struct address *address)
 {
-	for (unsigned i = 0; i < tally->nroutes; i++)
-		if (address_is_equal(&tally->route[i].address, address))
+	for (unsigned i = 0; i < tally->nroutes; i++) {
+		struct address other = address_of(&tally->route[i].to.sa);
+
+		if (address_is_equal(&other, address))
 			return true;
+	}
 	return false;
 }
 
@@ -240,7 +243,7 @@ static void tally_host(struct tally *tally, const struct mx *mx, unsigned index,
 				continue;
 			taken++;
 			tally->route[tally->nroutes++] = (struct route){
-				.address = address, .preference = host->preference, .host = (uint16_t)index};
+				.to = endpoint_of(&address), .preference = host->preference, .host = (uint16_t)index};
 		}
 	}
 }

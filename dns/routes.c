@@ -120,7 +120,8 @@ struct routes *routes_fixed(struct slice domain, const struct address *addresses
 	head.reason = "configured route";
 	for (unsigned i = 0; i < head.nroutes; i++) {
 		hosts[i] = address_ip_text(&addresses[i], texts[i]);
-		route[i] = (struct route){.address = addresses[i], .preference = (uint16_t)i, .host = (uint16_t)i};
+		route[i] = (struct route){
+			.to = endpoint_of(&addresses[i]), .preference = (uint16_t)i, .host = (uint16_t)i};
 	}
 	return routes_make(&head);
 }
@@ -145,6 +146,12 @@ const char *routes_result_name(enum routes_result result)
 {
 	CHECK(result < sizeof(results) / sizeof(results[0]));
 	return results[result].name;
+}
+
+struct address routes_address(const struct routes *routes, unsigned route)
+{
+	CHECK(route < routes->nroutes);
+	return address_of(&routes->route[route].to.sa);
 }
 
 const struct host_security *routes_security(const struct routes *routes, unsigned host)

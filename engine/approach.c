@@ -19,10 +19,10 @@ enum { OWN_FAULT_MS = 1000, HOMELESS_MS = 30000 };
 void approach_failed(struct conn *conn, enum category category, const char *enhanced, const char *what, int error)
 {
 	struct conn_failure *failure = conn_failure(conn);
+	struct address address = routes_address(conn->routes, conn->route);
 	char remote[ADDRESS_TEXT_MAX];
 
-	snprintf(failure->text, sizeof(failure->text), "%s %s: %s", what,
-		 address_text(&conn->routes->route[conn->route].address, remote).ptr,
+	snprintf(failure->text, sizeof(failure->text), "%s %s: %s", what, address_text(&address, remote).ptr,
 		 error ? strerror(error) : "no answer in time");
 	failure->outcome = (struct outcome){
 		.verdict = {.action = ACTION_ELSEWHERE, .scope = SCOPE_SITE, .category = category},
@@ -97,7 +97,18 @@ static bool find_route(struct conn *conn)
 
 static bool is_dead(const struct conn *conn)
 {
-	return host_is_dead(conn->worker, &conn->routes->route[conn->route].address, worker_now_ms(conn->worker));
+	struct address address = routes_address(conn->routes, conn->route);
+
+	return host_is_dead(conn->worker, &address, worker_now_ms(conn->worker));
+}
+
+static void hold_host(struct conn *conn)
+{
+	struct address address = routes_address(conn->routes, conn->route);
+
+	if (conn->host)
+		host_release(conn->worker, conn->host);
+	conn->host = host_hold(conn->worker, &address);
 }
 
 bool approach_begin(struct conn *conn)
@@ -106,9 +117,7 @@ bool approach_begin(struct conn *conn)
 		learned_recall(conn);
 		if ((is_dead(conn) || !protection_is_possible(conn)) && passed < CONN_ADDRESSES_MAX && move_on(conn))
 			continue;
-		if (conn->host)
-			host_release(conn->worker, conn->host);
-		conn->host = host_hold(conn->worker, &conn->routes->route[conn->route].address);
+		hold_host(conn);
 		return true;
 	}
 	return false;

@@ -282,12 +282,12 @@ static void conn_try(struct conn *conn)
 		conn_give_up(conn);
 		return;
 	}
-	const struct address *to = &conn->routes->route[conn->route].address;
+	const struct route *route = &conn->routes->route[conn->route];
 
 	conn->state = CONN_CONNECTING;
 	conn->tried++;
 	conn->connecting.op.done = on_connected;
-	ring_connect(worker->ring, &conn->connecting, &conn->channel.socket, RING_STREAM, to,
+	ring_connect(worker->ring, &conn->connecting, &conn->channel.socket, RING_STREAM, &route->to.sa,
 		     conn->source ? &conn->source->address : NULL);
 	ring_timer(worker->ring, &conn->timer, worker_now_ms(worker) + (uint64_t)target->connect_s * 1000);
 }

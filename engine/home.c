@@ -1,4 +1,7 @@
 /* One structure per domain that has mail, on its home worker: what the DNS said, which site that makes, who has it now.
+ * There may be a hundred thousand, most of which wait for their receivers: what only an answer needs is apart, and
+ * where no mail has come for a minute the routes go, which whoever has the mail has too.
+ *
  * Whoever was granted it is one of its holders until he says that nothing of it is left with him; a holder that was
  * asked something is granted nothing more until he has answered, so that no letter can cross another's meaning. */
 #include "home.h"
@@ -16,29 +19,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FORGET_MS = 10 * 60 * 1000, UNUSED_AT_ONCE = 4096, MERGED_AT_ONCE = 1024 };
+enum { MOVES_AFTER = 2, COLD_MS = 60 * 1000, FORGET_MS = 10 * 60 * 1000, UNUSED_AT_ONCE = 4096, MERGED_AT_ONCE = 1024 };
 
 /* Holders are bits by the workers' numbers. */
 struct home {
-	struct map_node node;  /* by name, of the same memory */
-	struct worker *worker; /* parent */
-	struct dns_ask ask;
-	struct sts_ask policy_ask;
-	bool asking;		   /* the one or the other */
-	bool is_outdated;	   /* there is another configuration since it asked */
-	bool is_moving;		   /* its site has another owner: nobody is granted it until nobody holds it */
-	bool is_split;		   /* it was granted to one of several parts of its site, or to all */
-	bool is_due;		   /* ... and there are fewer parts now: to be settled */
-	bool is_unused;		   /* no mail for long: forgotten when its holders have nothing of it either */
+	struct map_node node;	   /* by name, of the same memory */
+	struct worker *worker;	   /* parent */
+	struct asking *asking;	   /* owned; NULL: it asks nobody */
+	struct routes *routes;	   /* counted; NULL: not known */
 	struct sts_policy *policy; /* counted: by MTA-STS; NULL: none */
+	struct waiting *waiting;   /* owned: the last of a ring of lists to offer once it is granted; NULL: none */
 	uint64_t holders;	   /* they may have mail of it */
 	uint64_t asked;		   /* of them: to let go, or whether they have any */
-	unsigned owner;		   /* of its site, while it has holders */
-	unsigned other_site;	   /* answers in a row that led to another owner */
-	struct routes *routes;	   /* counted; NULL: not known */
-	struct list waiting;	   /* struct waiting: lists to offer once it is granted */
 	uint64_t used_ms;
-	char text[]; /* its name */
+	uint8_t owner;	      /* of its site, while it has holders */
+	uint8_t other_site;   /* answers in a row that led to another owner, as far as they matter */
+	bool is_outdated : 1; /* there is another configuration since it asked */
+	bool is_moving : 1;   /* its site has another owner: nobody is granted it until nobody holds it */
+	bool is_split : 1;    /* it was granted to one of several parts of its site, or to all */
+	bool is_due : 1;      /* ... and there are fewer parts now: to be settled */
+	bool is_unused : 1;   /* no mail for long: forgotten when its holders have nothing of it either */
+	char text[];	      /* its name */
+};
+
+/* One question after the other. */
+struct asking {
+	struct home *home; /* parent */
+	struct dns_ask routes;
+	struct sts_ask policy;
 };
 
 static struct slice home_name(const struct home *home)
@@ -47,10 +55,30 @@ static struct slice home_name(const struct home *home)
 }
 
 struct waiting {
-	struct list link;
-	bool for_all;	   /* parts of its site, not for one of them */
-	struct slice list; /* of the same memory */
+	struct waiting *next; /* of the last: the first */
+	bool for_all;	      /* parts of its site, not for one of them */
+	struct slice list;    /* of the same memory */
 };
+
+static void waiting_push(struct home *home, struct waiting *waiting)
+{
+	waiting->next = home->waiting ? home->waiting->next : waiting;
+	if (home->waiting)
+		home->waiting->next = waiting;
+	home->waiting = waiting;
+}
+
+/* NULL: none. */
+static struct waiting *waiting_pop(struct home *home)
+{
+	struct waiting *first = home->waiting ? home->waiting->next : NULL;
+
+	if (first == home->waiting)
+		home->waiting = NULL;
+	else
+		home->waiting->next = first->next;
+	return first;
+}
 
 static struct home *home_find(struct worker *worker, struct slice domain)
 {
@@ -114,13 +142,11 @@ static uint64_t one_of(uint64_t workers, struct slice list)
 
 static void grant(struct home *home, uint64_t workers)
 {
-	struct list *link;
+	struct waiting *waiting;
 
-	if (list_is_empty(&home->waiting)) /* a renewal: the holders are told what has changed */
+	if (!home->waiting) /* a renewal: the holders are told what has changed */
 		grant_list(home, home->holders ? home->holders & ~home->asked : bit(home->owner), SLICE_NONE);
-	while ((link = list_pop(&home->waiting))) {
-		struct waiting *waiting = LIST_OWNER(link, struct waiting, link);
-
+	while ((waiting = waiting_pop(home))) {
 		grant_list(home, waiting->for_all ? workers : one_of(workers, waiting->list), waiting->list);
 		free(waiting);
 	}
@@ -129,7 +155,7 @@ static void grant(struct home *home, uint64_t workers)
 /* Twice in a row, a TTL apart: it has moved, it does not flutter. True while somebody holds it still. */
 static bool home_moves(struct home *home, unsigned owner)
 {
-	if (home->holders && owner != home->owner && home->other_site >= 2)
+	if (home->holders && owner != home->owner && home->other_site >= MOVES_AFTER)
 		home->is_moving = true;
 	if (!home->is_moving)
 		return false;
@@ -148,7 +174,7 @@ static void home_settle(struct home *home)
 	if (home_moves(home, parts.owner))
 		return;
 	if (!home->holders) {
-		home->owner = parts.owner;
+		home->owner = (uint8_t)parts.owner;
 		home->other_site = 0;
 	}
 	workers = wanted(home, &parts);
@@ -165,7 +191,7 @@ static void count_answer(struct home *home)
 		return;
 	if (parts_of(home).owner == home->owner)
 		home->other_site = 0;
-	else
+	else if (home->other_site < MOVES_AFTER)
 		home->other_site++;
 }
 
@@ -173,9 +199,11 @@ static void home_ask(struct home *home);
 
 static void on_policy(struct sts_ask *ask, struct sts_policy *policy)
 {
-	struct home *home = LIST_OWNER(ask, struct home, policy_ask);
+	struct asking *asking = LIST_OWNER(ask, struct asking, policy);
+	struct home *home = asking->home;
 
-	home->asking = false;
+	home->asking = NULL;
+	free(asking);
 	sts_policy_free(home->policy);
 	home->policy = policy;
 	if (home->is_outdated) {
@@ -192,16 +220,27 @@ static void home_answered(struct home *home, struct routes *routes)
 		routes_free(home->routes);
 	home->routes = routes;
 	stat_add(home->worker->stats, STAT_RESOLVED, 1);
-	home->policy_ask.answered = on_policy;
+	home->asking->policy.answered = on_policy;
 	if (home->worker->engine->sts && routing_asks_policy(home->worker->config, home_name(home), routes))
-		sts_ask(home->worker, &home->policy_ask, home_name(home));
+		sts_ask(home->worker, &home->asking->policy, home_name(home));
 	else
-		on_policy(&home->policy_ask, NULL);
+		on_policy(&home->asking->policy, NULL);
 }
 
 static void on_routes(struct dns_ask *ask, struct routes *routes)
 {
-	home_answered(LIST_OWNER(ask, struct home, ask), routes);
+	home_answered(LIST_OWNER(ask, struct asking, routes)->home, routes);
+}
+
+static struct asking *asking_make(struct home *home)
+{
+	struct asking *asking = calloc(1, sizeof(*asking));
+
+	CHECK(asking != NULL);
+	asking->home = home;
+	asking->routes.answered = on_routes;
+	list_init(&asking->routes.link);
+	return asking;
 }
 
 static void home_ask(struct home *home)
@@ -211,18 +250,17 @@ static void home_ask(struct home *home)
 
 	if (home->asking)
 		return;
-	home->asking = true;
+	home->asking = asking_make(home);
 	home->is_outdated = false;
 	fixed = routing_fixed(home->worker->config, home_name(home));
 	if (fixed) {
 		home_answered(home, fixed);
 		return;
 	}
-	home->ask.answered = on_routes;
 	if (relay)
-		dns_ask_host(home->worker->dns, &home->ask, relay->host_name, (uint16_t)relay->port);
+		dns_ask_host(home->worker->dns, &home->asking->routes, relay->host_name, (uint16_t)relay->port);
 	else
-		dns_ask(home->worker->dns, &home->ask, home_name(home));
+		dns_ask(home->worker->dns, &home->asking->routes, home_name(home));
 }
 
 static struct home *home_make(struct worker *worker, struct slice domain)
@@ -232,8 +270,6 @@ static struct home *home_make(struct worker *worker, struct slice domain)
 	CHECK(home != NULL);
 	home->worker = worker;
 	memcpy(home->text, domain.ptr, domain.len);
-	list_init(&home->waiting);
-	list_init(&home->ask.link);
 	map_add(&worker->homes, &home->node, (struct slice){home->text, domain.len});
 	return home;
 }
@@ -247,7 +283,7 @@ static void home_keep(struct home *home, struct slice list, bool for_all)
 	memcpy(waiting + 1, list.ptr, list.len);
 	waiting->list = (struct slice){(char *)(waiting + 1), list.len};
 	waiting->for_all = for_all;
-	list_push(&home->waiting, &waiting->link);
+	waiting_push(home, waiting);
 }
 
 /* What is kept is granted, after another question if what is known is too old for that. */
@@ -308,12 +344,14 @@ void home_renew(struct worker *worker, struct slice domain)
 
 static void home_free(struct home *home)
 {
-	struct list *link;
+	struct waiting *waiting;
 
 	map_remove(&home->worker->homes, &home->node);
-	dns_unask(home->worker->dns, &home->ask);
-	while ((link = list_pop(&home->waiting)))
-		free(LIST_OWNER(link, struct waiting, link));
+	if (home->asking)
+		dns_unask(home->worker->dns, &home->asking->routes);
+	free(home->asking);
+	while ((waiting = waiting_pop(home)))
+		free(waiting);
 	if (home->routes)
 		routes_free(home->routes);
 	sts_policy_free(home->policy);
@@ -345,8 +383,8 @@ void home_told(struct worker *worker, unsigned holder, struct slice domain, bool
 		home->holders &= ~bit(holder);
 	if (home->is_unused && !home->asking && !home->holders)
 		home_free(home);
-	else
-		home_settle(home);
+	else if (home->routes || home->waiting || home->is_moving)
+		home_go_on(home);
 }
 
 /* Names of sites take a while to be found, so not all at once. */
@@ -364,7 +402,7 @@ void homes_merge(struct worker *worker, bool is_news)
 		if (!home->is_due || settled++ >= MERGED_AT_ONCE)
 			continue;
 		home->is_due = false;
-		home_settle(home);
+		home_go_on(home);
 	}
 	worker->merging = settled > MERGED_AT_ONCE;
 }
@@ -373,6 +411,16 @@ void homes_reload(struct worker *worker)
 {
 	MAP_EACH (node, &worker->homes)
 		MAP_OWNER(node, struct home, node)->is_outdated = true;
+}
+
+/* Not while something is to come of them. */
+static void home_cool(struct home *home, uint64_t now_ms)
+{
+	if (!home->routes || home->asking || home->waiting || home->asked || home->is_due ||
+	    now_ms < home->used_ms + COLD_MS)
+		return;
+	routes_free(home->routes);
+	home->routes = NULL;
 }
 
 /* Holders are asked first, even if it is this worker: a second grant would not wait for what they have of the domain.
@@ -384,6 +432,7 @@ void homes_age(struct worker *worker, uint64_t now_ms)
 	MAP_EACH (node, &worker->homes) {
 		struct home *home = MAP_OWNER(node, struct home, node);
 
+		home_cool(home, now_ms);
 		if (home->asking || home->asked || !home->holders || now_ms < home->used_ms + FORGET_MS ||
 		    asked++ >= UNUSED_AT_ONCE)
 			continue;

@@ -25,7 +25,8 @@ bool routing_fits(const struct config *config, struct slice domain, const struct
 	if (!relay)
 		return slice_is(routes->domain, domain);
 	return slice_is(routes->domain, relay->host_name) &&
-	       (routes->nroutes == 0 || address_port(&routes->route[0].address) == relay->port);
+	       (routes->nroutes == 0 ||
+		ntohs(routes->route[0].to.in.sin_port) == relay->port); /* IPv6 has it there too */
 }
 
 bool routing_asks_policy(const struct config *config, struct slice domain, const struct routes *routes)

@@ -77,6 +77,14 @@ const struct config_site *site_key_configured(const struct config *config, struc
 /* How the name says which hosts are meant. */
 enum hosts_named { HOSTS_NAMED, HOSTS_OF_DNS, HOSTS_OF_CONFIGURATION, HOST_OF_RELAY };
 
+static void add_address(const struct routes *routes, unsigned route, struct outbuf *out)
+{
+	struct address address = routes_address(routes, route);
+	char text[ADDRESS_TEXT_MAX];
+
+	outbuf_add(out, address_text(&address, text));
+}
+
 static enum hosts_named name_site(const struct config *config, struct slice domain, const struct routes *routes,
 				  struct outbuf *out)
 {
@@ -84,7 +92,6 @@ static enum hosts_named name_site(const struct config *config, struct slice doma
 	const struct config_relay *relay = config_relay_of(config, domain);
 	const struct config_domain *fixed = config_route(config, domain);
 	bool is_fixed = fixed && fixed->nroutes;
-	char text[ADDRESS_TEXT_MAX];
 	struct slice shared;
 
 	if (config->divert != DIVERT_NONE) {
@@ -102,7 +109,7 @@ static enum hosts_named name_site(const struct config *config, struct slice doma
 	if (site)
 		outbuf_add(out, site->name);
 	else if (is_fixed)
-		outbuf_add(out, address_text(&routes->route[0].address, text));
+		add_address(routes, 0, out);
 	else if ((shared = shared_organisation(routes)).len)
 		outbuf_add(out, shared);
 	else
@@ -148,7 +155,6 @@ size_t site_key_write(const struct config *config, struct slice domain, const st
 	enum hosts_named named = name_site(config, domain, routes, out);
 	size_t name_len = out->len - before;
 	enum site_standing standing = site_key_standing(config, domain, routes);
-	char text[ADDRESS_TEXT_MAX];
 
 	if (named != HOSTS_NAMED)
 		outbuf_byte(out, ' ');
@@ -160,7 +166,7 @@ size_t site_key_write(const struct config *config, struct slice domain, const st
 	for (unsigned i = 0; named == HOSTS_OF_CONFIGURATION && i < routes->nroutes; i++) {
 		if (i)
 			outbuf_byte(out, ',');
-		outbuf_add(out, address_text(&routes->route[i].address, text));
+		add_address(routes, i, out);
 	}
 	if (standing != SITE_ORDINARY)
 		outbuf_printf(out, " %s %.*s", standing == SITE_WITHIN ? "within" : "beside",

@@ -153,13 +153,16 @@ static unsigned exchangers_of(const struct routes *routes, struct exchanger_spec
 			      char names[ROUTES_MAX][ADDRESS_TEXT_MAX])
 {
 	CHECK(routes->nroutes <= ROUTES_MAX);
-	for (unsigned i = 0; i < routes->nroutes; i++)
+	for (unsigned i = 0; i < routes->nroutes; i++) {
+		struct address address = routes_address(routes, i);
+
 		exchangers[i] = (struct exchanger_spec){
-			.address = address_text(&routes->route[i].address, names[i]),
+			.address = address_text(&address, names[i]),
 			.preference = (uint16_t)routes->route[i].preference,
 			.route = (uint16_t)i,
-			.family = (uint16_t)family_of(&routes->route[i].address),
+			.family = (uint16_t)family_of(&address),
 		};
+	}
 	return routes->nroutes;
 }
 
@@ -299,8 +302,11 @@ void target_wake(struct worker *worker, struct lane *lane)
 {
 	const struct routes *routes = target_of(lane->site)->routes;
 
-	for (unsigned i = 0; i < routes->nroutes; i++)
-		host_revive(worker, &routes->route[i].address);
+	for (unsigned i = 0; i < routes->nroutes; i++) {
+		struct address address = routes_address(routes, i);
+
+		host_revive(worker, &address);
+	}
 	scheduler_wake(worker->scheduler, lane);
 }
 

@@ -1,6 +1,8 @@
 /* Text in and out by inet_pton and inet_ntop; what is private is a table of prefixes. */
 #include "base/address.h"
 
+#include "base/check.h"
+
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +25,32 @@ struct address address_v6(const void *bytes, uint16_t port)
 	a.in6.sin6_port = htons(port);
 	memcpy(&a.in6.sin6_addr, bytes, 16);
 	return a;
+}
+
+socklen_t address_bytes(const struct sockaddr *sa)
+{
+	switch (sa->sa_family) {
+	case AF_INET: return sizeof(struct sockaddr_in);
+	case AF_INET6: return sizeof(struct sockaddr_in6);
+	default: return sizeof(struct sockaddr_un);
+	}
+}
+
+struct address address_of(const struct sockaddr *sa)
+{
+	struct address address = {.len = address_bytes(sa)};
+
+	memcpy(&address.un, sa, address.len);
+	return address;
+}
+
+struct endpoint endpoint_of(const struct address *address)
+{
+	struct endpoint endpoint;
+
+	CHECK(address->len > 0 && address->len <= sizeof(endpoint));
+	memcpy(&endpoint, &address->un, address->len);
+	return endpoint;
 }
 
 static bool parse_ip(struct address *address, struct slice text, uint16_t port)

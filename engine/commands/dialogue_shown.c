@@ -311,7 +311,7 @@ struct dialogue_result dialogue_show(const struct dialogue_setup *setup)
 
 	d.connecting.op.done = on_connected;
 	d.deadline_ms = ring_now_ms(setup->ring) + 1000ull * setup->connect_s;
-	ring_connect(setup->ring, &d.connecting, &d.channel.socket, RING_STREAM, setup->to, setup->from);
+	ring_connect(setup->ring, &d.connecting, &d.channel.socket, RING_STREAM, &setup->to->sa, setup->from);
 	while (!d.ended && ring_turn(setup->ring, TURN_MS) == 0) {
 		if (d.connected && !begun)
 			begin(&d);

@@ -48,11 +48,13 @@ static struct slice addresses_of(const struct routes *routes, unsigned host, boo
 	for (unsigned i = 0; i < routes->nroutes; i++) {
 		if (routes->nhosts && routes->route[i].host != host)
 			continue;
+		struct address address = routes_address(routes, i);
+
 		outbuf_printf(out, "%s", n++ == 0 ? "" : json ? "," : ", ");
 		if (json)
-			outbuf_json_string(out, address_text(&routes->route[i].address, room));
+			outbuf_json_string(out, address_text(&address, room));
 		else
-			outbuf_add(out, address_text(&routes->route[i].address, room));
+			outbuf_add(out, address_text(&address, room));
 	}
 	return outbuf_slice(out);
 }

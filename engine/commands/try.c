@@ -111,6 +111,7 @@ static struct dialogue_result talk(struct trial *trial, struct route_finder *fin
 					     SLICE_NONE, NULL);
 	struct session_limits session_limits = config_session_limits(&limits);
 	const struct config_source *source = source_of(config, &limits);
+	struct address address = routes_address(routes, route);
 	struct merge merge = {.address = mailbox_address(&trial->mailbox),
 			      .rcpt = SLICE("0"),
 			      .hostname = config->hostname,
@@ -119,7 +120,7 @@ static struct dialogue_result talk(struct trial *trial, struct route_finder *fin
 	struct dialogue_setup setup = {
 		.ring = finder->ring,
 		.limits = &session_limits,
-		.to = &routes->route[route].address,
+		.to = &address,
 		.from = source ? &source->address : NULL,
 		.helo = source ? source->helo : config->hostname,
 		.sender = trial->sender,

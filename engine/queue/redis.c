@@ -249,7 +249,8 @@ static void connect_now(struct redis *redis)
 	outbuf_reset(&redis->out[1]);
 	resp_reader_init(&redis->reader);
 	ring_timer(redis->ring, &redis->timer, ring_now_ms(redis->ring) + CONNECT_MS_MAX);
-	ring_connect(redis->ring, &redis->connecting, &redis->socket, RING_STREAM, &redis->setup.server.address, NULL);
+	ring_connect(redis->ring, &redis->connecting, &redis->socket, RING_STREAM, &redis->setup.server.address.sa,
+		     NULL);
 }
 
 /* Waits longer each time, and not in step with others. */

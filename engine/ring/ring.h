@@ -105,9 +105,10 @@ uint64_t ring_lag_ms(struct ring *ring);
 
 /* Makes the socket and connects it; from may be NULL (any source address), otherwise its port is ignored.
  * Fails with -EMFILE when the ring is full, -EADDRNOTAVAIL when the source address is not ours. A datagram socket gets
- * a random local port. Streams have TCP_NODELAY. to is borrowed until done. */
+ * a random local port. Streams have TCP_NODELAY. to is borrowed until done: an address of IPv4, IPv6 or a unix
+ * socket. */
 void ring_connect(struct ring *ring, struct connecting *connecting, struct socket *socket, enum ring_kind kind,
-		  const struct address *to, const struct address *from);
+		  const struct sockaddr *to, const struct address *from);
 /* Sends all of it, in order; short sends go on by themselves. The iovec (at most 1024 pieces) and what it points to
  * stay untouched until done. One send a socket at a time. A stream that takes nothing for three minutes is given up
  * by the kernel: -ETIMEDOUT. */

@@ -109,9 +109,9 @@ static int set_option(int fd, int level, int name, int value)
 }
 
 /* Options that can be refused without harm are not looked at: they are the kernel's courtesies. */
-static int set_up(int fd, enum ring_kind kind, const struct address *to, const struct address *from)
+static int set_up(int fd, enum ring_kind kind, const struct sockaddr *to, const struct address *from)
 {
-	if (kind == RING_STREAM && to->sa.sa_family != AF_UNIX) {
+	if (kind == RING_STREAM && to->sa_family != AF_UNIX) {
 		set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 		set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT_MS);
 	}
@@ -142,13 +142,13 @@ static int take_slot(struct ring *ring, int fd)
 }
 
 /* The socket's place, or -errno. */
-static int socket_make(struct ring *ring, enum ring_kind kind, const struct address *to, const struct address *from)
+static int socket_make(struct ring *ring, enum ring_kind kind, const struct sockaddr *to, const struct address *from)
 {
 	int type = kind == RING_STREAM ? SOCK_STREAM : SOCK_DGRAM;
 
 	if (ring->nsockets >= ring->sockets_max)
 		return -EMFILE;
-	int fd = socket(to->sa.sa_family, type | SOCK_CLOEXEC, 0);
+	int fd = socket(to->sa_family, type | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
@@ -162,11 +162,10 @@ static int socket_make(struct ring *ring, enum ring_kind kind, const struct addr
 }
 
 void ring_connect(struct ring *ring, struct connecting *connecting, struct socket *socket, enum ring_kind kind,
-		  const struct address *to, const struct address *from)
+		  const struct sockaddr *to, const struct address *from)
 {
 	CHECK(socket->slot == 0);
 	CHECK(socket->inflight == 0);
-	CHECK(to->len > 0);
 	op_begin(&connecting->op, socket, OP_CONNECT);
 	int place = socket_make(ring, kind, to, from);
 
@@ -179,7 +178,7 @@ void ring_connect(struct ring *ring, struct connecting *connecting, struct socke
 	socket->datagram = kind == RING_DATAGRAM;
 	struct io_uring_sqe *entry = ring_entry(ring);
 
-	io_uring_prep_connect(entry, place, &to->sa, to->len);
+	io_uring_prep_connect(entry, place, to, address_bytes(to));
 	entry_for(ring, entry, &connecting->op, TAG_OP);
 }
 

@@ -42,9 +42,11 @@ static void routes_print(const struct routes *routes)
 		outbuf_json_string(&hosts, routes->hosts[i]);
 	}
 	for (unsigned i = 0; i < routes->nroutes; i++) {
+		struct address address = routes_address(routes, i);
+
 		outbuf_byte(&route, i ? ',' : '[');
 		outbuf_byte(&route, '{');
-		outbuf_json_text(&route, "address", address_text(&routes->route[i].address, text));
+		outbuf_json_text(&route, "address", address_text(&address, text));
 		outbuf_json_text(&route, "host", routes->hosts[routes->route[i].host]);
 		outbuf_json_number(&route, "preference", routes->route[i].preference);
 		outbuf_byte(&route, '}');

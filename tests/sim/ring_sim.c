@@ -188,15 +188,15 @@ static void stream_connect(struct sim_peer *peer)
 }
 
 void ring_connect(struct ring *ring, struct connecting *connecting, struct socket *socket, enum ring_kind kind,
-		  const struct address *to, const struct address *from)
+		  const struct sockaddr *to, const struct address *from)
 {
 	struct sim_world *world = ring->world;
+	struct address there = address_of(to);
 
 	CHECK(socket->slot == 0 && socket->inflight == 0);
-	CHECK(to->len > 0);
 	op_begin(&connecting->op, socket, true);
 	CHECK(socket->world == NULL);
-	struct sim_peer *peer = sim_peer_new(world, ring, socket, sim_listener_find(world, to, kind));
+	struct sim_peer *peer = sim_peer_new(world, ring, socket, sim_listener_find(world, &there, kind));
 	int refused = refused_here(ring, from);
 
 	socket->world = peer;

@@ -166,7 +166,7 @@ static void talker_start(struct talker *t, struct ring *ring, const struct addre
 	t->closing.done = on_closed;
 	t->patience.fire = on_patience_over;
 	t->inside = true;
-	ring_connect(ring, &t->connecting, &t->socket, RING_STREAM, to, NULL);
+	ring_connect(ring, &t->connecting, &t->socket, RING_STREAM, &to->sa, NULL);
 	t->inside = false;
 	ring_timer(ring, &t->patience, ring_now_ms(ring) + PATIENCE_MS);
 }
@@ -370,7 +370,7 @@ static void test_cut_short(void **state)
 		size_t received = 0;
 
 		sim_listen(world, &address, RING_STREAM, &counter_kind, &received);
-		ring_connect(ring, &connecting, &socket, RING_STREAM, &address, NULL);
+		ring_connect(ring, &connecting, &socket, RING_STREAM, &address.sa, NULL);
 		while (connecting.op.inflight)
 			turn(ring);
 		ring_send(ring, &sending, &socket, &iov, 1);

@@ -66,7 +66,7 @@ static void test_vanished_peer_times_out(void **state)
 	(void)state;
 	told = 0;
 	sim_listen(world, &address, RING_STREAM, &echo_kind, NULL);
-	ring_connect(ring, &connecting, &socket, RING_STREAM, &address, NULL);
+	ring_connect(ring, &connecting, &socket, RING_STREAM, &address.sa, NULL);
 	while (told == 0)
 		turn(ring);
 	assert_int_equal(told_last, -ETIMEDOUT);
@@ -86,7 +86,7 @@ static int try_connect(struct ring *ring, const struct address *there, const str
 	struct socket socket = {0};
 	int result;
 
-	ring_connect(ring, &connecting, &socket, RING_STREAM, there, source);
+	ring_connect(ring, &connecting, &socket, RING_STREAM, &there->sa, source);
 	while (connecting.op.inflight)
 		turn(ring);
 	result = told_last;
@@ -130,7 +130,7 @@ static void test_sockets_max(void **state)
 	assert_int_equal(ring_sockets_max(ring), 64);
 	for (int i = 0; i < 65; i++) {
 		connecting[i].op.done = closing[i].done = on_home;
-		ring_connect(ring, &connecting[i], &sockets[i], RING_STREAM, &there, NULL);
+		ring_connect(ring, &connecting[i], &sockets[i], RING_STREAM, &there.sa, NULL);
 	}
 	while (connecting[64].op.inflight)
 		turn(ring);
@@ -170,7 +170,7 @@ static unsigned ask_times(uint64_t seed, const struct sim_faults *faults, bool l
 	answers = told = 0;
 	if (listens)
 		sim_listen(world, &server, RING_DATAGRAM, &echo_kind, NULL);
-	ring_connect(ring, &connecting, &socket, RING_DATAGRAM, &server, NULL);
+	ring_connect(ring, &connecting, &socket, RING_DATAGRAM, &server.sa, NULL);
 	while (told == 0)
 		turn(ring);
 	ring_receive(ring, &receive, &socket);
@@ -241,7 +241,7 @@ static void test_answer_before_sent(void **state)
 		big_ring = ring_in_world();
 		big_sent_ms = big_heard_ms = 0;
 		sim_listen(world, &address, RING_STREAM, &rude_kind, NULL);
-		ring_connect(big_ring, &connecting, &socket, RING_STREAM, &address, NULL);
+		ring_connect(big_ring, &connecting, &socket, RING_STREAM, &address.sa, NULL);
 		while (connecting.op.inflight)
 			turn(big_ring);
 		ring_receive(big_ring, &receive, &socket);
@@ -374,7 +374,7 @@ static void break_socket_connected(void)
 {
 	struct address address = port(25);
 
-	ring_connect(broken_ring, &broken_connecting, &broken_socket, RING_STREAM, &address, NULL);
+	ring_connect(broken_ring, &broken_connecting, &broken_socket, RING_STREAM, &address.sa, NULL);
 }
 
 static void break_socket_left(void)
@@ -408,7 +408,7 @@ static bool is_caught(void (*act)(void))
 			_exit(2);
 		sim_listen(world, &address, RING_STREAM, &echo_kind, NULL);
 		broken_ring = ring_in_world();
-		ring_connect(broken_ring, &broken_connecting, &broken_socket, RING_STREAM, &address, NULL);
+		ring_connect(broken_ring, &broken_connecting, &broken_socket, RING_STREAM, &address.sa, NULL);
 		while (broken_connecting.op.inflight)
 			turn(broken_ring);
 		act();

@@ -109,6 +109,23 @@ static void test_none(void **state)
 	assert_true(address_is_private(&none));
 }
 
+static void test_endpoint(void **state)
+{
+	static const char *const texts[] = {"192.0.2.1:2525", "[2001:db8::1]:25"};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct address before, after;
+
+		assert_true(address_parse(&before, slice_of(texts[i]), 1));
+		struct endpoint endpoint = endpoint_of(&before);
+
+		after = address_of(&endpoint.sa);
+		assert_true(address_is_equal(&before, &after));
+		assert_int_equal(address_port(&after), i ? 25 : 2525);
+	}
+}
+
 static void test_equal(void **state)
 {
 	static const char *const all[] = {"192.0.2.1:25",     "192.0.2.1:26",	  "192.0.2.2:25", "[2001:db8::1]:25",
@@ -204,7 +221,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse_and_text), cmocka_unit_test(test_parse_refuses),
 		cmocka_unit_test(test_none),	       cmocka_unit_test(test_equal),
-		cmocka_unit_test(test_private),
+		cmocka_unit_test(test_private),	       cmocka_unit_test(test_endpoint),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

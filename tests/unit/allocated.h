@@ -16,6 +16,7 @@ static inline size_t allocated(void)
 
 	if (!mallctl)
 		return mallinfo2().uordblks;
+	mallctl("thread.tcache.flush", NULL, NULL, NULL, 0); /* what it keeps for us counts as allocated */
 	mallctl("epoch", NULL, NULL, &epoch, sizeof(epoch));
 	return mallctl("stats.allocated", &bytes, &len, NULL, 0) ? 0 : bytes;
 }

@@ -221,9 +221,10 @@ static const char *routes_text(const struct routes *routes)
 	text[0] = '\0';
 	for (unsigned i = 0; i < routes->nroutes; i++) {
 		struct slice host = routes->hosts[routes->route[i].host], address;
+		struct address to = routes_address(routes, i);
 
-		address = address_ip_text(&routes->route[i].address, ip);
-		assert_int_equal(address_port(&routes->route[i].address), 25);
+		address = address_ip_text(&to, ip);
+		assert_int_equal(address_port(&to), 25);
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%.*s=%.*s", i ? " " : "", SLICE_ARG(host),
 					SLICE_ARG(address));
 	}

@@ -21,8 +21,11 @@ static void fixed_routes_keep_their_order(void **state)
 
 	assert_int_equal(routes->result, ROUTES_FOUND);
 	assert_int_equal(routes->nroutes, 2);
-	assert_true(address_is_equal(&routes->route[0].address, &addresses[0]));
-	assert_true(address_is_equal(&routes->route[1].address, &addresses[1]));
+	for (unsigned i = 0; i < 2; i++) {
+		struct address address = routes_address(routes, i);
+
+		assert_true(address_is_equal(&address, &addresses[i]));
+	}
 	assert_true(slice_is(routes->hosts[routes->route[0].host], SLICE("192.0.2.25")));
 	assert_true(slice_is(routes->domain, SLICE("partner.example")));
 	assert_ptr_equal(routes_keep(routes), routes);

@@ -124,7 +124,7 @@ static inline struct ring *ring_for(unsigned sockets, unsigned buffers, unsigned
 
 static inline void conn_connect(struct conn *conn, const struct address *to)
 {
-	ring_connect(conn->ring, &conn->connecting, &conn->socket, RING_STREAM, to, NULL);
+	ring_connect(conn->ring, &conn->connecting, &conn->socket, RING_STREAM, &to->sa, NULL);
 	assert_int_equal(conn->connected, UNTOLD); /* never from inside */
 	TURN_UNTIL(conn->ring, conn->connected != UNTOLD);
 }

@@ -73,11 +73,11 @@ static void test_close_at_once(void **state)
 	struct conn *conn = conn_new(ring);
 
 	(void)state;
-	ring_connect(ring, &conn->connecting, &conn->socket, RING_STREAM, &address, &foreign);
+	ring_connect(ring, &conn->connecting, &conn->socket, RING_STREAM, &address.sa, &foreign);
 	conn_close(conn, false);
 	assert_int_equal(conn->connected, -EADDRNOTAVAIL);
 	conn->connected = UNTOLD;
-	ring_connect(ring, &conn->connecting, &conn->socket, RING_STREAM, &address, NULL);
+	ring_connect(ring, &conn->connecting, &conn->socket, RING_STREAM, &address.sa, NULL);
 	conn_close(conn, true);
 	assert_int_not_equal(conn->connected, UNTOLD);
 	conn_close(conn, false);
@@ -100,7 +100,7 @@ static void test_a_thousand_connections(void **state)
 	(void)state;
 	for (int i = 0; i < CROWD; i++) {
 		conns[i] = conn_new(ring);
-		ring_connect(ring, &conns[i]->connecting, &conns[i]->socket, RING_STREAM, &address, NULL);
+		ring_connect(ring, &conns[i]->connecting, &conns[i]->socket, RING_STREAM, &address.sa, NULL);
 	}
 	for (int i = 0; i < CROWD; i++) {
 		TURN_UNTIL(ring, conns[i]->connected != UNTOLD);

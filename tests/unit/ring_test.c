@@ -72,14 +72,14 @@ static void test_source_address(void **state)
 	socklen_t len = sizeof(seen.in);
 
 	(void)state;
-	ring_connect(pair.ring, &conn->connecting, &conn->socket, RING_STREAM, &pair.address, &foreign);
+	ring_connect(pair.ring, &conn->connecting, &conn->socket, RING_STREAM, &pair.address.sa, &foreign);
 	assert_int_equal(conn->connected, UNTOLD);
 	TURN_UNTIL(pair.ring, conn->connected != UNTOLD);
 	assert_int_equal(conn->connected, -EADDRNOTAVAIL);
 	conn_close(conn, false);
 
 	conn->connected = UNTOLD;
-	ring_connect(pair.ring, &conn->connecting, &conn->socket, RING_STREAM, &pair.address, &ours);
+	ring_connect(pair.ring, &conn->connecting, &conn->socket, RING_STREAM, &pair.address.sa, &ours);
 	TURN_UNTIL(pair.ring, conn->connected != UNTOLD);
 	assert_int_equal(conn->connected, 0);
 	int peer = accept(pair.listener, &seen.sa, &len);
@@ -331,7 +331,7 @@ static void test_connect_times_out(void **state)
 	(void)state;
 	conn_connect(first, &address);
 	assert_int_equal(first->connected, 0);
-	ring_connect(ring, &hung->connecting, &hung->socket, RING_STREAM, &address, NULL);
+	ring_connect(ring, &hung->connecting, &hung->socket, RING_STREAM, &address.sa, NULL);
 	ring_timer(ring, &patience.timer, ring_now_ms(ring) + 40);
 	TURN_UNTIL(ring, hung->closed != UNTOLD);
 	assert_int_equal(hung->connected, -ECANCELED);
@@ -356,7 +356,7 @@ static void test_datagrams(void **state)
 	(void)state;
 	assert_int_equal(bind(peer, &address.sa, address.len), 0);
 	getsockname(peer, &address.sa, &address.len);
-	ring_connect(ring, &conn->connecting, &conn->socket, RING_DATAGRAM, &address, NULL);
+	ring_connect(ring, &conn->connecting, &conn->socket, RING_DATAGRAM, &address.sa, NULL);
 	TURN_UNTIL(ring, conn->connected == 0);
 	ring_receive(ring, &conn->receive, &conn->socket);
 	ring_send(ring, &conn->sending, &conn->socket, &iov, 1);

@@ -22,13 +22,15 @@ static struct routes *routes_to(const char *text)
 
 	for (; rest.len; n++) {
 		struct slice host = slice_trim(slice_until(&rest, ','));
+		struct address address;
 		uint64_t preference;
 
+		assert_true(address_parse(&address, SLICE("192.0.2.1"), 25));
 		assert_true(slice_number(slice_until(&host, ' '), 100, &preference));
 		hosts[n] = host;
 		route[n].host = (uint16_t)n;
 		route[n].preference = (uint16_t)preference;
-		assert_true(address_parse(&route[n].address, SLICE("192.0.2.1"), 25));
+		route[n].to = endpoint_of(&address);
 	}
 	return routes_make(
 		&(struct routes){.result = ROUTES_FOUND, .hosts = hosts, .nhosts = n, .route = route, .nroutes = n});
