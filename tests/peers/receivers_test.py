@@ -13,18 +13,19 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "tests/live"))
-from checking import in_folder
+from checking import Failure, in_folder, need, until
 from dns_test import free_port
+from programs import stop_program
 from redis_client import Redis, RedisServer
 from tls_test import HIKYAKU, RAW, Certificates
 
 PEERS = ROOT / "build/peers"
 MESSAGES = 3
+ADDRESS = "127.0.0.78"  # no connection of anybody's begins at it, so none takes a port that was free
 USERS = {"postfix": 901, "Debian-exim": 902, "opensmtpd": 903, "opensmtpq": 904, "letters": 905}
 GROUPS = dict(USERS, postdrop=906)
 NAMESPACE = """set -e
@@ -55,7 +56,7 @@ smtpd_tls_loglevel = 1
 smtpd_relay_restrictions = reject_unauth_destination
 alias_maps =
 """
-MASTER = """%(port)d inet n - n - - smtpd
+MASTER = """%(address)s:%(port)d inet n - n - - smtpd
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -74,7 +75,7 @@ local unix - n n - - local
 postlog unix-dgram n - n - 1 postlogd
 """
 EXIM = """primary_hostname = mx.exim.test
-local_interfaces = 127.0.0.1
+local_interfaces = %(address)s
 daemon_smtp_ports = %(port)d
 log_file_path = %(folder)s/exim-%%slog
 spool_directory = /var/spool/exim4
@@ -91,7 +92,7 @@ drop:
 """
 SMTPD = """pki mx.opensmtpd.test cert "%(crt)s"
 pki mx.opensmtpd.test key "%(key)s"
-listen on 127.0.0.1 port %(port)d hostname mx.opensmtpd.test tls pki mx.opensmtpd.test
+listen on %(address)s port %(port)d hostname mx.opensmtpd.test tls pki mx.opensmtpd.test
 action "drop" mda "/bin/cat >/dev/null" virtual { "@" = "letters" }
 match from any for any action "drop"
 """
@@ -106,7 +107,7 @@ class Receiver:
         self.folder = pathlib.Path(folder, self.domain)
         (self.folder / "etc").mkdir(parents=True)
         self.folder.chmod(0o755)
-        self.values = dict(folder=self.folder, port=self.port, crt=certificate[0], key=certificate[1])
+        self.values = dict(folder=self.folder, address=ADDRESS, port=self.port, crt=certificate[0], key=certificate[1])
         self.users()
         self.start(*getattr(self, name)())
 
@@ -152,17 +153,16 @@ class Receiver:
         self.process = subprocess.Popen(["unshare", "--mount", "--pid", "--fork", "sh", "-c", script],
                                         stdout=self.log, stderr=self.log, start_new_session=True)
 
+    def greets(self):
+        try:
+            with socket.create_connection((ADDRESS, self.port), 1) as connection:
+                return connection.recv(3) == b"220"
+        except OSError:
+            return False
+
     def wait(self):
-        end = time.monotonic() + 20
-        while time.monotonic() < end and self.process.poll() is None:
-            try:
-                with socket.create_connection(("127.0.0.1", self.port), 1) as connection:
-                    if connection.recv(3) == b"220":
-                        return
-            except OSError:
-                pass
-            time.sleep(0.1)
-        raise RuntimeError("%s did not greet:\n%s" % (self.domain, self.text()))
+        until(lambda: self.process.poll() is not None or self.greets(), 60, lambda: "%s did not greet:\n%s" % (self.domain, self.text()))
+        need(self.process.poll() is None, self.domain, "has ended:\n", self.text())
 
     def text(self):
         return "".join(path.read_text(errors="replace")[-2000:] for path in self.folder.glob("*log"))
@@ -172,7 +172,7 @@ class Receiver:
         children = pathlib.Path("/proc/%d/task/%d/children" % (self.process.pid, self.process.pid))
         for child in children.read_text().split() if self.process.poll() is None else ():
             os.kill(int(child), signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)
         self.log.close()
 
 
@@ -186,7 +186,7 @@ domain "*" { connections = 1  messages-per-connection = 1 }
 """ % (folder, path)
     for receiver in receivers:
         policy = "verified" if receiver.version else "opportunistic"
-        conf += 'domain "%s" { route = { "[127.0.0.1]:%d" }  tls = "%s" }\n' % (receiver.domain, receiver.port, policy)
+        conf += 'domain "%s" { route = { "[%s]:%d" }  tls = "%s" }\n' % (receiver.domain, ADDRESS, receiver.port, policy)
         for number in range(MESSAGES):
             job = {"id": "%s-%d" % (receiver.domain, number), "from": "b@elsewhere.test", "to": ["letters@" + receiver.domain]}
             redis("XADD", "hikyaku:jobs", "*", "job", json.dumps(job), "raw", RAW)
@@ -194,11 +194,11 @@ domain "*" { connections = 1  messages-per-connection = 1 }
     with open(folder + "/engine.log", "wb") as log:
         engine = subprocess.Popen([HIKYAKU, "run", "-c", folder + "/hikyaku.conf"], stdout=log, stderr=log,
                                   env=dict(os.environ, SSL_CERT_FILE=authority))
-    end = time.monotonic() + 60
-    while time.monotonic() < end and len(events(redis)) < MESSAGES * len(receivers) and engine.poll() is None:
-        time.sleep(0.1)
-    engine.terminate()
-    engine.wait(20)
+    try:
+        until(lambda: engine.poll() is not None or len(events(redis)) == MESSAGES * len(receivers), 120)
+    except Failure:
+        pass  # what did not come is told of each message
+    stop_program(engine, 60)
     return events(redis)
 
 
