@@ -173,7 +173,7 @@ def test_pause_for(world):
 def test_hold_expiry(world):
     """Under hold-expiry nothing expires, and what was held back has that much longer."""
     s = world.shard()
-    soon = int(time.time()) + 1
+    soon = int(time.time()) + 2  # a second at least, for what comes before
     s.fill("j", [L] * 2 + [M], expires=soon)
     taken = s.lease([(L, 1)])[0]
     s.settle([s.done(taken, 0, "held", verb="h")])
