@@ -15,9 +15,14 @@
 #include "queue/promise.h"
 
 #include <hiredis/hiredis.h>
+#include <stdlib.h>
 #include <time.h>
 
 enum { REDIS_MS = 10000, STANDBY_MS = 500 };
+
+/* For an embedded Redis: one call of a function makes some thousand small objects, and then frees them all. Of a kind
+ * jemalloc keeps at most 200 at hand unless told otherwise, and goes the long way for the others. */
+static const char allocator[] = "lg_tcache_nslots_mul:6,tcache_nslots_small_max:8192,tcache_max:4194304";
 
 static const char *policy_name(enum uncertain_policy policy)
 {
@@ -64,6 +69,7 @@ static bool start_server(struct start *start)
 							    .database = config->redis.database};
 		return true;
 	}
+	setenv("MALLOC_CONF", allocator, 0); /* whoever has set it knows better */
 	start->server = server_start(state_path(start->state), config->redis.fsync, why);
 	if (!start->server)
 		return start_failed(start, 3, "starting the embedded redis-server", why);
@@ -110,6 +116,7 @@ bool start_keeper(struct start *start, bool (*wanted)(void))
 		.prefix = config->redis.prefix,
 		.instance = start->engine.instance,
 		.sure = true,
+		.own_server = start->server != NULL,
 		.policy = slice_of(policy_name(config->queue.uncertain)),
 		.begun = outbuf_slice(&start->begun),
 		.begun_epoch = start->begun_epoch,

@@ -101,8 +101,8 @@ def fill(redis, recipients, lists, job_size=JOB):
 def drain(redis, epoch, recipients):
     """Leases until nothing is left: the settle items, in the order in which they were leased."""
     items, number, pending = [], 0, []
-    answer = redis(*fcall("changed", 0, 1000000))
-    pending = answer[1:]
+    answer = redis(*fcall("changed", 0, 0, 1000000))
+    pending = answer[2:]
     while pending:
         number += 1
         lists, pending = pending[:64], pending[64:]

@@ -16,6 +16,7 @@ import tempfile
 import time
 
 from checking import run, tests_of, until
+from programs import start_engine, stop_program
 from redis_client import Redis, RedisError, RedisServer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -355,6 +356,22 @@ def test_embedded():
         assert "ended; starting it again" in tool.errors, tool.errors
         assert not alive(pid), "redis-server outlived server_stop"
         assert not os.path.exists(state.path)
+
+
+def test_embedded_by_engine():
+    """The engine mends its own Redis's file before each start: it need not be rewritten, which costs what a queue is long.
+    Its allocator has room for what a function makes, unless somebody said otherwise."""
+    with State() as state:
+        conf, log = state.dir + "/hikyaku.conf", state.dir + "/engine.log"
+        pathlib.Path(conf).write_text('hostname = "mta.queue.test"\nstate-dir = "%s"\n' % state.dir)
+        for said, has in ("", b"lg_tcache_nslots_mul: 6"), ("", b"tcache_max: 4194304"), ("narenas:1", b"narenas: 1"):
+            environment = {k: v for k, v in os.environ.items() if k != "MALLOC_CONF"}
+            engine = start_engine(conf, log, env=dict(environment, **({"MALLOC_CONF": said} if said else {})))
+            allocator = state.redis()("MEMORY", "MALLOC-STATS")
+            asked = state.redis()("INFO", "commandstats").decode()
+            stop_program(engine, 30)
+            assert has in allocator, allocator.decode(errors="replace")[:3000]
+            assert "cmdstat_bgrewriteaof" not in asked, "it was asked to rewrite its file"
 
 
 def test_embedded_twice():
