@@ -3,6 +3,10 @@
 
 #include "scheduler/scheduler.h"
 
+/* Of as many connections that are being opened no more, so many make place for another one. Not all: what was begun
+ * while we were not behind comes down again. */
+enum { CONNECTS_REPLACED = 15, CONNECTS_REPLACED_OF = 16 };
+
 struct scheduler {
 	struct map sites, namesakes, domains, lists, tenants;
 	struct commons *commons; /* borrowed: of all workers */
@@ -19,6 +23,7 @@ struct scheduler {
 	struct random random;
 	unsigned slots_free;
 	unsigned connects_left; /* before scheduler_allow_connects is called again */
+	unsigned connects_owed; /* for those that are being opened no more, each CONNECTS_REPLACED */
 	int records_free;	/* below zero while more came than was asked for */
 	bool paused;
 	void (*site_gone)(struct site *site);

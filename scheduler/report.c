@@ -25,11 +25,19 @@ static void close_one(struct scheduler *scheduler, struct lane *lane, struct exc
 	slot_free(scheduler, lane);
 }
 
-static void unopen_one(struct scheduler *scheduler, struct lane *lane, struct exchanger *exchanger)
+/* One is being opened no more, well or not, and makes place for another one, if any was held up. */
+static void opening_over(struct scheduler *scheduler, struct lane *lane, struct exchanger *exchanger)
 {
 	CHECK(exchanger->opening > 0);
 	lane->opening--;
 	exchanger->opening--;
+	if (!list_is_empty(&scheduler->unopened))
+		scheduler->connects_owed += CONNECTS_REPLACED;
+}
+
+static void unopen_one(struct scheduler *scheduler, struct lane *lane, struct exchanger *exchanger)
+{
+	opening_over(scheduler, lane, exchanger);
 	slot_free(scheduler, lane);
 }
 
@@ -41,11 +49,9 @@ static void count_idle(struct lane *lane, struct exchanger *exchanger, int chang
 	CHECK(exchanger->idle <= exchanger->open);
 }
 
-static void open_one(struct lane *lane, struct exchanger *exchanger)
+static void open_one(struct scheduler *scheduler, struct lane *lane, struct exchanger *exchanger)
 {
-	CHECK(exchanger->opening > 0);
-	lane->opening--;
-	exchanger->opening--;
+	opening_over(scheduler, lane, exchanger);
 	lane->open++;
 	exchanger->open++;
 	count_idle(lane, exchanger, 1);
@@ -92,7 +98,7 @@ void scheduler_report(struct scheduler *scheduler, struct lane *lane, const stru
 
 	CHECK(exchanger->lane == lane);
 	switch (report->kind) {
-	case REPORT_OPENED: open_one(lane, exchanger); break;
+	case REPORT_OPENED: open_one(scheduler, lane, exchanger); break;
 	case REPORT_BUSY:
 		count_idle(lane, exchanger, -1);
 		exchanger->turn = ++lane->turns;

@@ -231,6 +231,8 @@ void scheduler_allow_connects(struct scheduler *scheduler, unsigned most)
 {
 	struct list *link;
 
+	most += scheduler->connects_owed / CONNECTS_REPLACED_OF;
+	scheduler->connects_owed %= CONNECTS_REPLACED_OF;
 	scheduler->connects_left = most;
 	while (most-- > 0 && (link = list_pop(&scheduler->unopened)))
 		book_look(scheduler, LIST_OWNER(link, struct traffic, unopened)->site);

@@ -118,8 +118,10 @@ void scheduler_forgo(struct scheduler *scheduler, struct lane *lane, struct exch
  * on; NULL: nowhere. */
 struct exchanger *scheduler_reroute(struct scheduler *scheduler, struct lane *lane, struct exchanger *exchanger,
 				    uint64_t now_ms);
-/* So many connections may be begun until this is called again, those for transactional mail not counted; sites that
- * were held up get attention. Until it is first called there may be any number. */
+/* So many connections may be begun until this is called again, those for transactional mail not counted, and nearly as
+ * many as came to an end of being opened, well or not, since sites were held up: where receivers answer, few may be
+ * allowed and many are opened; those that stall make place for none. Sites that were held up get attention. Until it is
+ * first called there may be any number. */
 void scheduler_allow_connects(struct scheduler *scheduler, unsigned most);
 /* How many of them are left; 0 with sites held up. */
 unsigned scheduler_connects_left(const struct scheduler *scheduler);

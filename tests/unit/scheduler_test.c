@@ -364,23 +364,30 @@ static void a_site_that_never_had_mail_goes_with_its_domain(void **state)
 	assert_int_equal(scheduler_sites(world->scheduler)->count, 0);
 }
 
+/* A site with one mail that is here: it wants a connection. */
+static struct lane *site_with_mail(struct world *world, unsigned number)
+{
+	char site[8], list[32];
+	struct next next;
+
+	snprintf(site, sizeof(site), "s%u", number);
+	snprintf(list, sizeof(list), "b:%s::", site);
+	route(world, site, site, plain_limits());
+	offer(world, list);
+	next = expect(world, NEXT_LEASE);
+	leased(world, &next, 1, 0);
+	return next.lane;
+}
+
 /* Three sites of which each wants a connection, and two that may be begun; a password mail is not counted. */
 static void few_connections_are_begun_at_a_time(void **state)
 {
-	static const char *const sites[] = {"a", "b", "c"};
 	struct world *world = *state;
 	struct lane *lanes[3];
-	struct next next;
-	char list[64];
 
 	scheduler_allow_connects(world->scheduler, 2);
 	for (unsigned i = 0; i < 3; i++) {
-		route(world, sites[i], sites[i], plain_limits());
-		snprintf(list, sizeof(list), "b:%s::", sites[i]);
-		offer(world, list);
-		next = expect(world, NEXT_LEASE);
-		lanes[i] = next.lane;
-		leased(world, &next, 1, 0);
+		lanes[i] = site_with_mail(world, i);
 		if (i < 2)
 			expect(world, NEXT_CONNECT);
 	}
@@ -396,6 +403,18 @@ static void few_connections_are_begun_at_a_time(void **state)
 	assert_ptr_equal(expect(world, NEXT_CONNECT).lane, lanes[2]);
 	expect_nothing(world);
 	assert_int_equal(scheduler_connects_left(world->scheduler), 1);
+	site_with_mail(world, 3); /* three that are opened make place for two more: one in sixteen is not replaced */
+	expect(world, NEXT_CONNECT);
+	for (unsigned i = 4; i < 8; i++)
+		site_with_mail(world, i);
+	for (unsigned i = 0; i < 3; i++) {
+		lanes[i]->nurgent = lanes[i]->nready = 0;
+		report(world, lanes[i], REPORT_OPENED);
+	}
+	scheduler_allow_connects(world->scheduler, 0);
+	for (unsigned i = 0; i < 2; i++)
+		expect(world, NEXT_CONNECT);
+	expect_nothing(world);
 }
 
 static void transactional_lists_come_first(void **state)
