@@ -1,5 +1,5 @@
 """One scenario played once: an engine, its Redis, a nameserver, a sink, and in the same breath the bare client."""
-import json, resource, signal, subprocess, time
+import json, math, resource, signal, subprocess, time
 
 from measure import Meter, Sampler
 from resp import Redis
@@ -209,14 +209,15 @@ class Stage:
                     bare=bare, sink=sink, extra=self.extra)
 
     def bare(self):
-        """The bare client, with as many connections as there were at most, so far; its rate and CPU are a recipient's, as all figures are."""
-        s, each = self.scenario, self.scenario["to_each"]
-        connections = s["bare_connections"] or self.counts_of_sink()["most_open"]
-        self.extra["connections_at_most"] = connections
+        """The bare client, with as many connections as there were at most, so far, and as few messages on each; its rate and CPU are a
+        recipient's, as all figures are."""
+        s, each, sink = self.scenario, self.scenario["to_each"], self.counts_of_sink()
+        connections, mean = s["bare_connections"] or sink["most_open"], sink["messages"] / max(sink["connections"], 1)
+        self.extra.update(connections_at_most=connections, messages_a_connection=mean)
         to = [a for ip in self.addresses for a in ("--to", "%s:%d" % (ip, self.port))]
         count = min(s["recipients"], 20000 if s["distance_ms"] else 100000) // each
         command = [BUILD + "/bin/bare", *to, "--connections", connections, "--messages", count, "--per-connection",
-                   s["per_connection"], "--bytes", s["body"] + 660, "--recipients", each,
+                   min(s["per_connection"], math.ceil(mean)) or 1, "--bytes", s["body"] + 660, "--recipients", each,
                    *(["--window", s["window"]] if s["window"] > 1 else []), *(["--lock-step", 1] if s["lock_step"] else [])]
         done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120)
         if done.returncode:
