@@ -41,7 +41,7 @@ TABLE = {
     "newsletter-submit": dict(submit=True, text="the same with submission included"),
     "newsletter-window8": dict(recipients=200000, window=8, text="10 KB newsletter, filled queue, " + WINDOW),
     "newsletter-always": dict(fsync="always", text="10 KB newsletter, behind, filled queue, fsync always"),
-    "unique-always": dict(recipients=5000, unique=True, fsync="always",
+    "unique-always": dict(recipients=20000, unique=True, fsync="always",
                           text="unique 10 KB, one recipient each, filled queue, fsync always (what peers are held against)"),
     "unique-none": dict(recipients=5000, unique=True, fsync="no",
                         text="unique 10 KB, one recipient each, filled queue, durability none (what Haraka is held against)"),

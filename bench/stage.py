@@ -193,6 +193,7 @@ class Stage:
         if stopped:
             self.world.end("engine")  # in the midst of it: what is in dialogue is finished, and Redis stays
         bare, events = self.bare(), events or self.events()
+        alone = self.alone() if self.scenario["unique"] and self.scenario["submit"] else None
         if not stopped:
             self.world.end("engine")
         if self.scenario["distance_ms"]:
@@ -205,6 +206,9 @@ class Stage:
         if sink["breaches"] or counted != delivered:
             self.fail("the sink counted %d messages, the events say %d; %s" % (counted, delivered, sink))
         start = events["accepted_ms"] if self.scenario["submit"] else events["first_ms"]
+        if alone:
+            self.extra.update(redis_alone_per_second=alone["rate"], redis_alone_client_us=alone["cpu_us"],
+                              share_of_redis_alone=delivered / (events["last_ms"] - start) * 1000 / alone["rate"])
         return dict(seconds=(events["last_ms"] - start) / 1000, delivered=delivered, used=used, samples=samples, events=events,
                     bare=bare, sink=sink, extra=self.extra)
 
@@ -224,6 +228,15 @@ class Stage:
             self.fail("the bare client: " + done.stderr)
         told = json.loads(done.stdout)
         return dict(told, rate=told["rate"] * each, cpu_us=told["cpu_us"] / each)
+
+    def alone(self):
+        """What the same Redis takes in and gives back of such messages without an engine (bench/alone.c)."""
+        s = self.scenario
+        command = [BUILD + "/bin/alone", "--redis", "unix:" + self.socket, "--messages", min(s["recipients"], 20000), "--body", s["body"]]
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120)
+        if done.returncode:
+            self.fail("Redis alone: " + done.stderr)
+        return json.loads(done.stdout)
 
     def run(self):
         try:
