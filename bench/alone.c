@@ -87,8 +87,12 @@ static void say_jobs(unsigned long first, unsigned long n, struct slice text, st
 	for (unsigned long i = first; i < first + n; i++) {
 		outbuf_reset(job);
 		outbuf_reset(raw);
-		outbuf_printf(job, "{\"from\":\"bounce@bench.test\",\"campaign\":\"bench\",\"to\":[\"u%lu@d%lu.test\"]}", i, i % 500);
-		outbuf_printf(raw, "From: Shop <shop@bench.test>\r\nTo: <u%lu@bench.test>\r\nSubject: Order %lu\r\n\r\n", i, i);
+		outbuf_printf(job,
+			      "{\"from\":\"bounce@bench.test\",\"campaign\":\"bench\",\"to\":[\"u%lu@d%lu.test\"]}", i,
+			      i % 500);
+		outbuf_printf(raw,
+			      "From: Shop <shop@bench.test>\r\nTo: <u%lu@bench.test>\r\nSubject: Order %lu\r\n\r\n", i,
+			      i);
 		outbuf_add(raw, text);
 		say((struct slice[]){SLICE("XADD"), jobs_key, SLICE("*"), SLICE("job"), outbuf_slice(job), SLICE("raw"),
 				     outbuf_slice(raw)},
@@ -102,7 +106,12 @@ static void say_read(const char *behind, unsigned long n)
 	char count[24];
 	int digits = snprintf(count, sizeof(count), "%lu", n);
 
-	say((struct slice[]){SLICE("XREAD"), SLICE("COUNT"), {count, (size_t)digits}, SLICE("STREAMS"), jobs_key, slice_of(behind)},
+	say((struct slice[]){SLICE("XREAD"),
+			     SLICE("COUNT"),
+			     {count, (size_t)digits},
+			     SLICE("STREAMS"),
+			     jobs_key,
+			     slice_of(behind)},
 	    6);
 }
 
@@ -112,8 +121,8 @@ static void say_events(const redisReply *entries, struct slice data, char *last)
 	for (size_t i = 0; i < entries->elements; i++) {
 		struct slice id = slice_of(entries->element[i]->element[0]->str);
 
-		say((struct slice[]){SLICE("XADD"), events_key, SLICE("*"), SLICE("type"), SLICE("delivered"), SLICE("job"), id,
-				     SLICE("to"), SLICE("u@d.test"), SLICE("data"), data},
+		say((struct slice[]){SLICE("XADD"), events_key, SLICE("*"), SLICE("type"), SLICE("delivered"),
+				     SLICE("job"), id, SLICE("to"), SLICE("u@d.test"), SLICE("data"), data},
 		    11);
 		say((struct slice[]){SLICE("XDEL"), jobs_key, id}, 3);
 		snprintf(last, ID_MAX, "%.*s", SLICE_ARG(id));

@@ -288,7 +288,8 @@ static void mail_for_many(struct world *world, unsigned domains_a_site)
 		snprintf(list, sizeof(list), "b:d%u.test:acme:nov", i);
 		for (unsigned worker = 0; worker < WORKERS; worker++)
 			home_changed(&world->workers[worker], slice_of(list));
-		turn(world);
+		if (i % 100 == 99)
+			turn(world);
 	}
 }
 
@@ -342,7 +343,6 @@ static void a_cold_domain_is_granted_with_the_next_mail(void **state)
 	lead_to(world, 0);
 	changed(world);
 	assert_true(has_list(world, 1)); /* one answer that leads elsewhere: it has not moved */
-	assert_false(has(world, 0));
 	answer(world);
 	assert_true(has_list(world, 0));
 }
