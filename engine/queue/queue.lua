@@ -65,7 +65,6 @@
 --   B:held              HASH NAME/INDEX → LIST NUL record
 --   B:job:NAME          HASH of what the job shares, its expansion cursor, its counters (absent: 0); B:jobs ZSET of the unfinished
 --   B:bits:NAME         bitmap: the recipient of that index is final
---   B:fresh:NAME        "INDEX,INDEX,…": these are final, too, and not in the bitmap yet; their records are gone
 --   B:waits:NAME        bitmap: it is in B:deferred (and not final)
 --   B:strays            HASH NAME → how many dead records of it lie somewhere (below)
 --   B:alone             exists while there may be records that are to be leased alone
@@ -85,9 +84,8 @@
 -- counters of its job say how many are where (queued: list or lease). A final settle counts if it is the one that sets
 -- the bit, whoever sends it: a delivered message is a fact about the world. If the record is elsewhere by then (its
 -- lease was reaped), it stays there dead, is no longer counted, and is dropped by whoever meets it: B:strays says that
--- there are any, so that leasing looks at bits only then. Where there are none, what is open in a lease is not final.
--- All else is for the engine that holds the shard.
-local VERSION = 12
+-- there are any, so that leasing looks at bits only then. All else is for the engine that holds the shard.
+local VERSION = 11
 
 local LEASE_LISTS_MAX, LEASE_RECORDS_MAX, BATCH_MAX, EXPAND_MAX = 64, 256, 256, 1000
 local SUBMIT_ENTRIES_MAX, SUBMIT_JOB_MAX, SUBMIT_RAW_MAX = 100000, 8 * 1048576, 26 * 1048576
@@ -95,7 +93,6 @@ local INDEX_DIGITS_MAX = 8            -- a bitmap is at most 12 MB
 local INDEX_HIGH_MAX = 4              -- the same for the highest byte in a record
 local REMEMBER_S = '259200'           -- three days: a finished job, for re-submissions and late settles
 local LEASE_OVER_S = '20'             -- a request for a lease that is over, still under way on a broken connection
-local FRESH_MIN = 3                   -- so many at once are listed, not set
 local ALONE_AT, HELD_AT = 2, 3        -- recoveries
 local ALONE_S_MAX = 90 * 86400        -- what nothing expires is looked for so long
 local TABLE_VALUE = 65                -- a hash with a value of so many bytes is not looked through from its beginning
@@ -190,7 +187,7 @@ local function job_get(q, tenant, id, read_all)
 	local job = q.jobs[name]
 	if job ~= nil then return job or nil end
 	job = { name = name, key = q.B .. ':job:' .. name, id = id, tenant = tenant, bits = q.B .. ':bits:' .. name,
-		fresh = q.B .. ':fresh:' .. name, waits = q.B .. ':waits:' .. name, was = {}, change = {}, strays = 0 }
+		waits = q.B .. ':waits:' .. name, was = {}, change = {}, strays = 0 }
 	q.jobs[name] = (read_all or job_least)(job) and job
 	return q.jobs[name] or nil
 end
@@ -227,10 +224,6 @@ local function job_finish(q, job)
 	data[n + 1] = '}'
 	event_add(q, 'finished', job.id, '', concat(data))
 	call('ZREM', q.B .. ':jobs', job.name)
-	if call('DEL', job.fresh) == 1 then -- all of it is final
-		local odd = job.total % 8
-		call('SET', job.bits, rep('\255', (job.total - odd) / 8) .. (odd > 0 and char(256 - MASK[8 - odd]) or ''))
-	end
 	for _, key in ipairs({ job.key, job.bits, job.waits }) do
 		call('EXPIRE', key, REMEMBER_S)
 	end

@@ -203,16 +203,11 @@ class Shard:
         data = self.redis("GET", self.key("%s:%s:%s" % (kind, TENANT, job))) or b""
         return {i for i in range(8 * len(data)) if data[i // 8] >> 7 - i % 8 & 1}
 
-    def final_of(self, job):
-        """Indexes of its final recipients: bits, and those that are not among them yet."""
-        fresh = (self.redis("GET", self.key("fresh:%s:%s" % (TENANT, job))) or b"").split(b",")
-        return self.bits("bits", job) | {int(index) for index in fresh if index}
-
     def broken(self):
         """Promises that do not hold, as sentences; [] if all is well."""
         wrong, live, dead = [], collections.defaultdict(list), collections.Counter()
         jobs = [name.split(":", 1)[1] for name in self.names("job:*")]
-        final = {job: self.final_of(job) for job in jobs}
+        final = {job: self.bits("bits", job) for job in jobs}
         for place, name, data in self.everything():
             read = record_read(data)
             if read.job not in final or read.index in final[read.job]:
@@ -265,7 +260,7 @@ class Shard:
         sweeping = (self.redis("HGET", self.key("sweep"), "list") or b"").decode()
         for name in lists:
             alive = [record_read(data) for data in self.redis("LRANGE", self.key("list:" + name), 0, -1)]
-            earliest = min((r.expires * 1000 for r in alive if r.index not in self.final_of(r.job)), default=None)
+            earliest = min((r.expires * 1000 for r in alive if r.index not in self.bits("bits", r.job)), default=None)
             if earliest is not None and name != sweeping and float(expiry.get(name.encode(), "inf")) > earliest:
                 wrong.append("%s: expiry %s, too late for %d" % (name, expiry.get(name.encode()), earliest))
         return wrong

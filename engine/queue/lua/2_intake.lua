@@ -35,7 +35,7 @@ local function begin(B, args)
 		return { 'DUP', tonumber(accept), tonumber(total) }
 	end
 	accept = call('INCR', B .. ':accept')
-	call('DEL', B .. ':bits:' .. name, B .. ':fresh:' .. name, B .. ':waits:' .. name)
+	call('DEL', B .. ':bits:' .. name, B .. ':waits:' .. name)
 	call('HSET', key, 'entry', entry, 'hash', hash, 'total', args[5], 'cursor', '0', 'accept', format('%d', accept),
 		'created', turn_text(q), 'meta', args[8], 'common', args[9] or '', 'tags', args[10] or '')
 	call('ZADD', B .. ':jobs', turn_text(q), name)

@@ -144,38 +144,9 @@ local function lease(B, args)
 	return s.reply
 end
 
--- Takes a position out of its lease; false if it is not in there any more.
-local function lease_close(lease, position)
-	local low, bytes = position % 8, lease.bytes
-	local i, mask = (position - low) / 8 + 1, MASK[low]
-	local bits = bytes and bytes[i]
-	if not bits or bits % (mask + mask) < mask then return false end
-	bytes[i], lease.changed = bits - mask, true
-	return true
-end
-
--- Writes down what is still open; of a lease that is over, its number.
-local function leases_write(q, epoch, leases)
-	local open, set, over = q.B .. ':open:' .. epoch, {}, {}
-	for name, lease in pairs(leases) do
-		local bits = lease.changed and char(unpack(lease.bytes))
-		if bits and bits ~= CLOSED[#bits] then
-			set[#set + 1], set[#set + 2] = name, bits
-		elseif bits then
-			over[#over + 1] = name
-			call('SET', q.B .. ':lease:' .. epoch .. ':' .. name, 'over', 'EX', LEASE_OVER_S)
-		end
-	end
-	if #set > 0 then call('HSET', open, unpack(set)) end
-	if #over > 0 then call('HDEL', open, unpack(over)) end
-end
-
-local settle
-do
-
 -- Settling. s is a turn with the leases that the arguments name, and for each item where it begins, its job, its lease
 -- and what its head says. This is where Redis spends most on a recipient, and most of that on making strings of
--- arguments, and on XADD.
+-- arguments, on XADD and on BITFIELD.
 
 -- What is wrong with this item, or nil.
 local function item_wrong(args, at, job, verb, type)
@@ -197,11 +168,11 @@ local function item_wrong(args, at, job, verb, type)
 	return nil
 end
 
--- The job of the items that follow: those and their indexes are gathered. False if there is none.
+-- The job of the items that follow: what its bits are asked and told is gathered for one command. False if there is none.
 local function settle_job(s, tenant, id)
 	local job = job_get(s, tenant, id)
-	if job and not job.items then
-		job.items, job.indexes, job.n, job.is_plain = {}, {}, 0, true
+	if job and not job.ops then
+		job.ops, job.nops, job.next = {}, 0, 0
 		s.settled[#s.settled + 1] = job
 	end
 	return job or false
@@ -234,9 +205,13 @@ local function settle_plan(s, args)
 			n = n + 1
 			starts[n], verbs[n], types[n], positions[n], jobs[n], indexes[n] = at, verb, type, position, job, index
 			if job then
-				local i = job.n + 1
-				job.items[i], job.indexes[i], job.n = n, index, i
-				if not ITEM_FINAL[verb] then job.is_plain = false end
+				local ops, o = job.ops, job.nops
+				if ITEM_FINAL[verb] then
+					ops[o + 1], ops[o + 2], ops[o + 3], ops[o + 4] = 'SET', 'u1', index, '1'
+					job.nops = o + 4
+				else
+					ops[o + 1], ops[o + 2], ops[o + 3], job.nops = 'GET', 'u1', index, o + 3
+				end
 			end
 			local lease = sub(args[at], 4)
 			of[n] = leases[lease] or settle_lease(s, lease)
@@ -253,58 +228,18 @@ local function settle_plan(s, args)
 	return nil
 end
 
--- All of the job's items are final and were open in their lease, and no record lies anywhere dead: so none of them was
--- final before. If this is not so, is_here says how far it was.
-local function settle_closes(s, job)
-	local of, positions, is_here, is_plain = s.of, s.positions, s.is_here, job.is_plain and not s.has_strays
-	for i = 1, is_plain and job.n or 0 do
-		local n = job.items[i]
-		is_here[n] = lease_close(of[n], positions[n])
-		is_plain = is_plain and is_here[n]
-	end
-	return is_plain
-end
-
--- The job's bitmap with all in it that is final: B:fresh is emptied into it.
-local function bits_gather(job)
-	local fresh, indexes, n = call('GET', job.fresh), {}, 0
-	if not fresh then return job.bits end
-	for index in fresh:gmatch('%d+') do
-		indexes[n + 1], n = index, n + 1
-		if n == BATCH_MAX then
-			bits_set(job.bits, indexes)
-			indexes, n = {}, 0
-		end
-	end
-	if n > 0 then bits_set(job.bits, indexes) end
-	call('DEL', job.fresh)
-	return job.bits
-end
-
--- Writes down what becomes final of a job; s.was then says for each item whether it was before. Mostly nobody has to
--- ask, and a list of indexes is one word where bits are four for each; a few are cheaper as bits, most of all the one of
--- a message of its own. Only here is B:fresh looked at: of an index in it there is no record any more.
-local function settle_bits(s, job)
-	local indexes, verbs, was, ops, n = job.indexes, s.verbs, s.was, {}, 0
-	local is_plain = settle_closes(s, job)
-	if is_plain and job.n >= FRESH_MIN then
-		call('APPEND', job.fresh, concat(indexes, ',') .. ',')
-		return
-	end
-	for i = 1, job.n do
-		if ITEM_FINAL[verbs[job.items[i]]] then
-			ops[n + 1], ops[n + 2], ops[n + 3], ops[n + 4], n = 'SET', 'u1', indexes[i], '1', n + 4
-		else
-			ops[n + 1], ops[n + 2], ops[n + 3], n = 'GET', 'u1', indexes[i], n + 3
-		end
-	end
-	local old = n > 0 and call('BITFIELD', is_plain and job.bits or bits_gather(job), unpack(ops))
-	for i = 1, job.n do was[job.items[i]] = old[i] end
+-- Takes a position out of its lease; false if it is not in there any more.
+local function lease_close(lease, position)
+	local low, bytes = position % 8, lease.bytes
+	local i, mask = (position - low) / 8 + 1, MASK[low]
+	local bits = bytes and bytes[i]
+	if not bits or bits % (mask + mask) < mask then return false end
+	bytes[i], lease.changed = bits - mask, true
+	return true
 end
 
 local function settle_final(s, args, n, job, was)
-	local at, is_here = s.starts[n], s.is_here[n]
-	if is_here == nil then is_here = lease_close(s.of[n], s.positions[n]) end
+	local at, is_here = s.starts[n], lease_close(s.of[n], s.positions[n])
 	if not job then return 'A' end
 	if was == 1 then
 		if is_here then job.strays = job.strays - 1 end
@@ -357,6 +292,22 @@ local function settle_other(s, args, n, job, was)
 	return 'O'
 end
 
+-- Writes down what is still open; of a lease that is over, its number.
+local function leases_write(q, epoch, leases)
+	local open, set, over = q.B .. ':open:' .. epoch, {}, {}
+	for name, lease in pairs(leases) do
+		local bits = lease.changed and char(unpack(lease.bytes))
+		if bits and bits ~= CLOSED[#bits] then
+			set[#set + 1], set[#set + 2] = name, bits
+		elseif bits then
+			over[#over + 1] = name
+			call('SET', q.B .. ':lease:' .. epoch .. ':' .. name, 'over', 'EX', LEASE_OVER_S)
+		end
+	end
+	if #set > 0 then call('HSET', open, unpack(set)) end
+	if #over > 0 then call('HDEL', open, unpack(over)) end
+end
+
 -- LPUSH turns the order round, so it is given them the other way round.
 local function back_write(q, back)
 	for i = 1, back.n do
@@ -369,21 +320,26 @@ local function back_write(q, back)
 	push_write(q, back, 'LPUSH')
 end
 
-function settle(B, args)
+local function settle(B, args)
 	local s, reply = turn_begin(B), {}
 	s.starts, s.verbs, s.types, s.positions, s.jobs_of, s.of, s.leases, s.names = {}, {}, {}, {}, {}, {}, {}, {}
-	s.settled, s.was, s.is_here, s.has_strays = {}, {}, {}, call('EXISTS', B .. ':strays') == 1
+	s.settled = {}
 	local wrong = settle_plan(s, args)
 	if wrong then return fail(wrong) end
-	for _, job in ipairs(s.settled) do settle_bits(s, job) end
-	local verbs, jobs, was = s.verbs, s.jobs_of, s.was
+	for _, job in ipairs(s.settled) do
+		job.old = job.nops > 0 and call('BITFIELD', job.bits, unpack(job.ops))
+	end
+	local verbs, jobs = s.verbs, s.jobs_of
 	for n = 1, #verbs do
-		reply[n] = (ITEM_FINAL[verbs[n]] and settle_final or settle_other)(s, args, n, jobs[n], was[n])
+		local job, was = jobs[n], nil
+		if job then
+			local bit = job.next + 1
+			job.next, was = bit, job.old[bit]
+		end
+		reply[n] = (ITEM_FINAL[verbs[n]] and settle_final or settle_other)(s, args, n, job, was)
 	end
 	leases_write(s, args[2], s.leases)
 	if s.back then back_write(s, s.back) end
 	turn_end(s)
 	return concat(reply)
-end
-
 end
