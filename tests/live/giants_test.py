@@ -21,7 +21,7 @@ class World(sources_test.World):
 
     workers = 2
 
-    def __init__(self, limits="connections = %d" % MOST, take_s=0.004):
+    def __init__(self, limits="connections = %d" % MOST, take_s=0.012):
         super().__init__(self.giant(limits), "recipients-per-message = 1")
         self.receiver.take_s = take_s
 
@@ -184,4 +184,4 @@ def test_a_choosy_receiver_has_one_worker():
 
 
 if __name__ == "__main__":
-    sys.exit(run(tests_of(globals()), sys.argv[1:]))
+    sys.exit(run(tests_of(globals()), sys.argv[1:], at_once=6))

@@ -35,20 +35,20 @@ class Receiver(Listener):
         with self.lock:
             self.open += 1
             self.most_open = max(self.most_open, self.open)
-        stream = connection.makefile("rwb", 0)
+        stream = connection.makefile("rb")  # an unbuffered one asks the kernel for each byte
         try:
-            quits = self.converse(stream, peer)
+            quits = self.converse(stream, connection.sendall, peer)
         except OSError:
             quits = False
         with self.lock:
             self.open -= 1  # before it is told: the next connection may come at once
         if quits:
-            stream.write(b"221 bye\r\n")
+            connection.sendall(b"221 bye\r\n")
         stream.close()
         connection.close()
 
-    def converse(self, stream, peer):
-        stream.write(b"220 receiver.test ESMTP\r\n")
+    def converse(self, stream, say, peer):
+        say(b"220 receiver.test ESMTP\r\n")
         recipients, carried = [], []
         self.carried.append(carried)
         for line in stream:
@@ -67,7 +67,7 @@ class Receiver(Listener):
                 else:
                     recipients.append(recipient)
             elif verb == "DATA":
-                stream.write(b"354 go\r\n")
+                say(b"354 go\r\n")
                 while stream.readline() not in (b".\r\n", b""):
                     pass
                 time.sleep(self.take_s)
@@ -78,7 +78,7 @@ class Receiver(Listener):
                 recipients = []
             elif verb == "QUIT":
                 return True
-            stream.write(answer)
+            say(answer)
         return False
 
     def is_too_much(self):
