@@ -70,7 +70,7 @@ static void on_due(struct timer *timer, uint64_t now_ms)
 	timer_set(&namesakes->scheduler->wheel, &namesakes->timer, next_ms);
 }
 
-struct namesakes *namesakes_hold(struct scheduler *scheduler, struct slice name)
+struct namesakes *namesakes_hold(struct scheduler *scheduler, struct slice name, struct list *of_name)
 {
 	struct map_node *node = map_find(&scheduler->namesakes, name);
 	struct namesakes *namesakes =
@@ -87,16 +87,16 @@ struct namesakes *namesakes_hold(struct scheduler *scheduler, struct slice name)
 		timer_init(&namesakes->timer, on_due);
 		map_add(&scheduler->namesakes, &namesakes->node, (struct slice){namesakes->text, name.len});
 	}
-	namesakes->nsites++;
+	list_push(&namesakes->sites, of_name);
 	return namesakes;
 }
 
-void namesakes_drop(struct namesakes *namesakes)
+void namesakes_drop(struct namesakes *namesakes, struct list *of_name)
 {
-	if (--namesakes->nsites)
+	list_remove(of_name);
+	if (!list_is_empty(&namesakes->sites))
 		return;
 	CHECK(list_is_empty(&namesakes->line));
-	CHECK(list_is_empty(&namesakes->sites));
 	load_end(namesakes);
 	timer_stop(&namesakes->scheduler->wheel, &namesakes->timer);
 	map_remove(&namesakes->scheduler->namesakes, &namesakes->node);

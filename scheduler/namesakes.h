@@ -42,10 +42,9 @@ struct namesakes_source {
 };
 
 struct namesakes {
-	struct scheduler *scheduler; /* parent */
-	struct map_node node;	     /* by name, of the same memory */
-	struct common *common;	     /* counted */
-	unsigned nsites;
+	struct scheduler *scheduler;	  /* parent */
+	struct map_node node;		  /* by name, of the same memory */
+	struct common *common;		  /* counted */
 	unsigned workers;		  /* that are to serve it at once, as configured; 0: as it needs */
 	unsigned parts_max;		  /* no more parts than connections, so that each has one */
 	struct namesakes_source *sources; /* owned array: by lane */
@@ -58,10 +57,10 @@ struct namesakes {
 	char text[]; /* the name */
 };
 
-/* Found by its name, or made. One more site has it. */
-struct namesakes *namesakes_hold(struct scheduler *scheduler, struct slice name);
-/* One site less; freed with the last. */
-void namesakes_drop(struct namesakes *namesakes);
+/* Found by its name, or made. One more site has it: the one whose traffic has that link. */
+struct namesakes *namesakes_hold(struct scheduler *scheduler, struct slice name, struct list *of_name);
+/* That site less; freed with the last. */
+void namesakes_drop(struct namesakes *namesakes, struct list *of_name);
 void namesakes_limit(struct namesakes *namesakes, const struct site_terms *terms);
 /* One more connection may be opened on that lane of one of its sites, for transactional mail or for bulk. */
 bool namesakes_admits(struct namesakes *namesakes, const struct lane *lane, bool urgent, uint64_t now_ms);

@@ -89,11 +89,9 @@ void site_open(struct site *site)
 	traffic = site->traffic = calloc(1, sizeof(*traffic));
 	CHECK(traffic != NULL);
 	traffic->site = site;
-	traffic->namesakes = site_shares_name(site) ? namesakes_hold(scheduler, site_name(site)) : NULL;
+	if (site_shares_name(site))
+		traffic->namesakes = namesakes_hold(scheduler, site_name(site), &traffic->of_name);
 	timer_init(&traffic->timer, book_site_due);
-	list_init(&traffic->of_name);
-	if (traffic->namesakes)
-		list_push(&traffic->namesakes->sites, &traffic->of_name);
 	list_init(&traffic->in_line);
 	list_init(&traffic->unopened);
 	limit_total(site);
@@ -174,11 +172,10 @@ static void free_traffic(struct site *site)
 	}
 	free(site->lanes);
 	timer_stop(&site->limits->scheduler->wheel, &traffic->timer);
-	list_remove(&traffic->of_name);
 	list_remove(&traffic->in_line);
 	list_remove(&traffic->unopened);
 	if (traffic->namesakes)
-		namesakes_drop(traffic->namesakes);
+		namesakes_drop(traffic->namesakes, &traffic->of_name);
 	free(traffic->total);
 	free(traffic);
 }

@@ -25,7 +25,7 @@ enum site_standing { SITE_ORDINARY, SITE_WITHIN, SITE_BESIDE };
 struct traffic {
 	struct site *site;	     /* parent */
 	struct namesakes *namesakes; /* counted; NULL: no other site has this name */
-	struct list of_name;	     /* on its namesakes' */
+	struct list of_name;	     /* on its namesakes', if it has any */
 	struct list in_line;	     /* ..., while it waits there */
 	struct list unopened; /* on the scheduler's, while it could connect but may begin no connection just now */
 	struct budget *total; /* owned: of all its lanes together; NULL: unlimited so far, or its namesakes have it */
