@@ -6,11 +6,10 @@
  *     alone --redis unix:PATH --messages 20000 --body 10240 --batch 64
  *
  * Streams of its own, gone at the end. Prints one JSON object: rate, and CPU a message of those processes. */
-#include "base/address.h"
 #include "base/outbuf.h"
+#include "bench/redis.h"
 
 #include <errno.h>
-#include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,21 +180,6 @@ static void read_options(int argc, char **argv)
 		fail("options", "expected --redis ADDRESS, and numbers above 0, --batch up to 256");
 }
 
-static void connect_redis(void)
-{
-	struct address address;
-	char ip[ADDRESS_TEXT_MAX];
-
-	if (!address_parse(&address, slice_of(setup.redis), 6379))
-		fail("--redis", "expected unix:PATH or ADDRESS:PORT");
-	if (address.sa.sa_family == AF_UNIX)
-		context = redisConnectUnix(address.un.sun_path);
-	else
-		context = redisConnect(address_ip_text(&address, ip).ptr, address_port(&address));
-	if (!context || context->err)
-		fail("connecting to Redis", context ? context->errstr : "out of memory");
-}
-
 static void forget(void)
 {
 	say((struct slice[]){SLICE("DEL"), jobs_key, events_key}, 3);
@@ -216,7 +200,7 @@ static void work(unsigned number)
 		outbuf_add(&text, SLICE("autumn courier harbour lantern letter market mountain offer paper\r\n"));
 	while (data.len < EVENT_BYTES)
 		outbuf_add(&data, SLICE("\"member\":\"value\","));
-	connect_redis();
+	context = redis_at(setup.redis, fail);
 	forget();
 	run(outbuf_slice(&text), outbuf_slice(&data));
 	forget();

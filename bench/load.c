@@ -4,11 +4,10 @@
  *
  * One template is stored; jobs of --per-job recipients name it, each recipient brings its variables. With --unique
  * every job is one raw message of its own with one recipient. Prints one JSON object: how many, how long, how fast. */
-#include "base/address.h"
 #include "base/outbuf.h"
 #include "base/random.h"
+#include "bench/redis.h"
 
-#include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,21 +34,6 @@ static void fail(const char *what, const char *why)
 {
 	fprintf(stderr, "load: %s: %s\n", what, why);
 	exit(1);
-}
-
-static void connect_redis(struct load *load)
-{
-	struct address address;
-	char ip[ADDRESS_TEXT_MAX];
-
-	if (!address_parse(&address, slice_of(load->redis), 6379))
-		fail("--redis", "expected unix:PATH or ADDRESS:PORT");
-	if (address.sa.sa_family == AF_UNIX)
-		load->context = redisConnectUnix(address.un.sun_path);
-	else
-		load->context = redisConnect(address_ip_text(&address, ip).ptr, address_port(&address));
-	if (!load->context || load->context->err)
-		fail("connecting to Redis", load->context ? load->context->errstr : "out of memory");
 }
 
 static void take_reply(struct load *load)
@@ -239,7 +223,7 @@ int main(int argc, char **argv)
 	}
 	snprintf(stream, sizeof(stream), "%s:jobs", load.prefix);
 	load.stream = stream;
-	connect_redis(&load);
+	load.context = redis_at(load.redis, fail);
 	start = seconds();
 	if (load.unique)
 		submit_unique(&load);
